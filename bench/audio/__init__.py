@@ -1,0 +1,1 @@
+"""Recorded speech, its labels, and the frames a live microphone would send."""

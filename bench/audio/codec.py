@@ -1,0 +1,49 @@
+"""Turns samples into the bytes of a wire format and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.audio.utterance import SAMPLE_RATE_HZ
+
+Samples = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One wire format of audio.
+
+    `encode` takes int16 samples of shape (n,) at `rate_hz`; `decode` gives them back.
+    """
+
+    name: str
+    rate_hz: int
+    sample_bytes: int
+    encode: Callable[[Samples], bytes]
+    decode: Callable[[bytes], Samples]
+
+    def bytes_for(self, duration_ms: float) -> int:
+        """Bytes that carry `duration_ms` of audio."""
+        return round(duration_ms * self.rate_hz / 1000) * self.sample_bytes
+
+    def duration_ms(self, size_bytes: int) -> float:
+        """Duration of `size_bytes` of audio."""
+        return size_bytes / self.sample_bytes * 1000 / self.rate_hz
+
+
+def _encode_pcm16(samples: Samples) -> bytes:
+    return samples.astype("<i2", copy=False).tobytes()
+
+
+def _decode_pcm16(data: bytes) -> Samples:
+    # A delta cut inside a sample is legal on the wire; half a sample cannot be heard.
+    return np.frombuffer(data, dtype="<i2", count=len(data) // 2).astype(np.int16, copy=False)
+
+
+PCM16 = Codec("pcm16", SAMPLE_RATE_HZ, 2, _encode_pcm16, _decode_pcm16)
+
+CODECS: dict[str, Codec] = {PCM16.name: PCM16}

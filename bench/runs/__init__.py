@@ -1,0 +1,1 @@
+"""The run folder: the one record that everything downstream reads."""

@@ -100,7 +100,9 @@ class Catalogue:
                 "point --fixtures at a folder that holds a manifest.json"
             ) from None
         except UnicodeDecodeError as error:
-            raise Problem(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+            raise Problem(
+                f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
+            ) from None
         try:
             manifest = _Manifest.model_validate_json(text)
         except ValidationError as error:
@@ -143,7 +145,9 @@ class Catalogue:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise Problem(f"{path}: clip {utterance_id!r} cannot be read ({error.strerror})") from None
+            raise Problem(
+                f"{path}: clip {utterance_id!r} cannot be read ({error.strerror})"
+            ) from None
         if hashlib.sha256(content).hexdigest() != entry.sha256_file:
             raise Problem(
                 f"{path}: clip {utterance_id!r} is not the file that was labelled "
@@ -152,7 +156,9 @@ class Catalogue:
         try:
             pcm, rate_hz = soundfile.read(path, dtype="int16")
         except soundfile.LibsndfileError as error:
-            raise Problem(f"{path}: clip {utterance_id!r} is not readable audio ({error})") from None
+            raise Problem(
+                f"{path}: clip {utterance_id!r} is not readable audio ({error})"
+            ) from None
         if rate_hz != SAMPLE_RATE_HZ or pcm.ndim != 1:
             raise Problem(
                 f"{path}: clip {utterance_id!r} is {rate_hz} Hz with {pcm.ndim} axes; "

@@ -17,7 +17,7 @@ SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A silence inside an utterance; `start_ms` and `end_ms` count from the clip's first sample."""
+    """A silence inside an utterance, `start_ms` and `end_ms` after the clip's first sample."""
 
     start_ms: int
     end_ms: int

@@ -1,0 +1,86 @@
+"""Lays utterances over room tone on a session's audio clock, frame by frame, without end."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.audio.codec import Codec
+from bench.audio.utterance import SAMPLE_RATE_HZ, Utterance
+
+ROOM_TONE_DBFS = -65.0
+TONE_LOOP_MS = 2_000
+_TONE_SEED = 20_240_601
+
+
+def room_tone(level_dbfs: float | None, duration_ms: int = TONE_LOOP_MS) -> NDArray[np.int16]:
+    """White noise of `level_dbfs` RMS at 24 kHz, the same every time; None is digital zeros."""
+    size = SAMPLE_RATE_HZ * duration_ms // 1000
+    if level_dbfs is None:
+        return np.zeros(size, np.int16)
+    noise = np.random.default_rng(_TONE_SEED).standard_normal(size)
+    return np.round(noise * 32768 * 10 ** (level_dbfs / 20)).astype(np.int16)
+
+
+def chunks_of_speech(
+    utterance: Utterance, tone: NDArray[np.int16], codec: Codec, chunk_ms: int
+) -> list[bytes]:
+    """Speech over room tone as encoded chunks of `chunk_ms`; the last one ends in room tone."""
+    per_chunk = SAMPLE_RATE_HZ * chunk_ms // 1000
+    count = -(-len(utterance.pcm) // per_chunk)
+    mixed = np.resize(tone, count * per_chunk).astype(np.int32)
+    mixed[: len(utterance.pcm)] += utterance.pcm
+    return _encode(np.clip(mixed, -32768, 32767).astype(np.int16), codec, per_chunk)
+
+
+def chunks_of_tone(tone: NDArray[np.int16], codec: Codec, chunk_ms: int) -> list[bytes]:
+    """One loop of room tone as encoded chunks of `chunk_ms`, whole ones only."""
+    per_chunk = SAMPLE_RATE_HZ * chunk_ms // 1000
+    return _encode(tone[: len(tone) // per_chunk * per_chunk], codec, per_chunk)
+
+
+def _encode(samples: NDArray[np.int16], codec: Codec, per_chunk: int) -> list[bytes]:
+    return [
+        codec.encode(samples[start : start + per_chunk])
+        for start in range(0, len(samples), per_chunk)
+    ]
+
+
+class Microphone:
+    """What one session's microphone captures: frame `index` is the next one due.
+
+    A track is a sequence of frames ready to send; the microphone only chooses among them.
+    Frame k carries audio [k * chunk_ms, (k + 1) * chunk_ms) of the session's audio clock.
+    """
+
+    def __init__(self, tone: Sequence[bytes], chunk_ms: int) -> None:
+        self.chunk_ms = chunk_ms
+        self.index = 0
+        self._tone = tone
+        self._tone_position = 0
+        self._tracks: deque[Sequence[bytes]] = deque()
+        self._position = 0
+
+    def lay(self, track: Sequence[bytes]) -> int:
+        """Play `track` from the first frame that is free; give back that frame's index."""
+        waiting = sum(len(queued) for queued in self._tracks) - self._position
+        self._tracks.append(track)
+        return self.index + waiting
+
+    def capture(self) -> bytes:
+        """The frame that is due now; the next call gives the one after it."""
+        self.index += 1
+        if not self._tracks:
+            frame = self._tone[self._tone_position]
+            self._tone_position = (self._tone_position + 1) % len(self._tone)
+            return frame
+        track = self._tracks[0]
+        frame = track[self._position]
+        self._position += 1
+        if self._position == len(track):
+            self._tracks.popleft()
+            self._position = 0
+        return frame

@@ -1,0 +1,144 @@
+"""Moves the bytes of every session of a process: what is due first, then what has arrived.
+
+One nested epoll holds all sockets and a deadline timer; an outer event loop waits on that one
+descriptor and calls `step`. Reading is bounded between looks at the schedule, because without
+a bound a burst of replies would hold back the microphones.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Protocol
+
+from bench.session.pacer import Pacer, Stream
+from bench.session.timer import DeadlineTimer
+
+READABLE = 0x001  # EPOLLIN
+WRITABLE = 0x004  # EPOLLOUT
+SENDS_PER_LOOK = 64
+READS_PER_LOOK = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Poller(Protocol):
+    """The part of `select.epoll` that the engine uses."""
+
+    def register(self, fd: int, eventmask: int) -> None: ...  # noqa: D102
+    def modify(self, fd: int, eventmask: int) -> None: ...  # noqa: D102
+    def unregister(self, fd: int) -> None: ...  # noqa: D102
+    def poll(self, timeout: float, maxevents: int) -> list[tuple[int, int]]: ...  # noqa: D102
+    def fileno(self) -> int: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class Connection(Stream, Protocol):
+    """A session as the engine sees it."""
+
+    def fileno(self) -> int:
+        """Descriptor of its socket."""
+
+    def on_readable(self) -> None:
+        """Read once."""
+
+    def on_writable(self) -> None:
+        """Flush what waits."""
+
+    def on_fault(self, error: Exception) -> None:
+        """End this session: its own code raised."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether frames wait for room in the socket's buffer."""
+
+
+class Engine:
+    """The sessions of one process, their schedule and their sockets.
+
+    `poller` is an epoll made by the caller, since gevent hides `select.epoll` when it patches.
+    """
+
+    def __init__(self, poller: Any) -> None:
+        self._poller: Poller = poller
+        self._timer = DeadlineTimer()
+        self._poller.register(self._timer.fileno(), READABLE)
+        self._pacer = Pacer()
+        self._connections: dict[int, Connection] = {}
+        self._write_watched: set[int] = set()
+
+    def fileno(self) -> int:
+        """The one descriptor to wait on; `step` when it is readable."""
+        return self._poller.fileno()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        """Watch an open connection."""
+        fd = connection.fileno()
+        self._connections[fd] = connection
+        self._poller.register(fd, READABLE)
+
+    def start_stream(self, stream: Stream) -> None:
+        """Begin to send a connection's frames from its `next_due_ns`."""
+        self._pacer.add(stream)
+        self._arm()
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection; call it before its socket is closed."""
+        fd = connection.fileno()
+        if self._connections.pop(fd, None) is not None:
+            self._poller.unregister(fd)
+            self._write_watched.discard(fd)
+
+    def watch_backlog(self, connection: Connection) -> None:
+        """Have `on_writable` called while frames of this connection wait."""
+        fd = connection.fileno()
+        if connection.congested and fd not in self._write_watched and fd in self._connections:
+            self._write_watched.add(fd)
+            self._poller.modify(fd, READABLE | WRITABLE)
+
+    def step(self) -> None:
+        """One turn: frames due, then a bounded batch of reads; then arm the timer."""
+        self._pacer_step()
+        for fd, mask in self._poller.poll(0, READS_PER_LOOK):
+            if fd == self._timer.fileno():
+                self._timer.clear()
+                continue
+            connection = self._connections.get(fd)
+            if connection is not None:
+                self._serve(connection, fd, mask)
+            due_ns = self._pacer.next_due_ns
+            if due_ns is not None and due_ns <= time.monotonic_ns():
+                self._pacer_step()
+        self._arm()
+
+    def _pacer_step(self) -> None:
+        try:
+            self._pacer.send_due(time.monotonic_ns(), SENDS_PER_LOOK)
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            # Popped from the heap before it raised: it is gone, and the others go on.
+            _log.exception("a paced stream raised and was dropped")
+
+    def _serve(self, connection: Connection, fd: int, mask: int) -> None:
+        try:
+            if mask & WRITABLE:
+                connection.on_writable()
+                if not connection.congested and fd in self._write_watched:
+                    self._write_watched.discard(fd)
+                    self._poller.modify(fd, READABLE)
+            if mask & ~WRITABLE:
+                connection.on_readable()
+        except Exception as error:  # noqa: BLE001 - one session's fault must not end the others
+            connection.on_fault(error)
+
+    def _arm(self) -> None:
+        due_ns = self._pacer.next_due_ns
+        if due_ns is not None:
+            self._timer.arm(due_ns)
+
+    def close(self) -> None:
+        """Give the descriptors back; sessions must be gone."""
+        self._timer.close()
+        self._poller.close()

@@ -1,0 +1,54 @@
+"""Turns chunks of audio into WebSocket frames that every session of a process shares."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from websockets.frames import Frame, Opcode
+
+from bench.audio.codec import Codec
+from bench.audio.microphone import chunks_of_speech, chunks_of_tone, room_tone
+from bench.audio.utterance import Utterance
+from bench.dialects.base import Dialect
+
+
+def text_frame(text: bytes) -> bytes:
+    """One masked client text frame, ready for the socket."""
+    return Frame(Opcode.TEXT, text).serialize(mask=True)
+
+
+def event_text(event: dict[str, Any]) -> bytes:
+    """Compact JSON of a client event."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class FrameStore:
+    """Append frames by utterance, each encoded, masked and framed once per process.
+
+    RFC 6455 asks for an unpredictable mask per frame against scripts in browsers that poison
+    caches; a load generator sends its own bytes only, so sessions may share masked frames.
+    """
+
+    def __init__(
+        self, dialect: Dialect, codec: Codec, chunk_ms: int, tone_dbfs: float | None
+    ) -> None:
+        self.codec = codec
+        self.chunk_ms = chunk_ms
+        self._envelope = dialect.append_envelope()
+        self._tone_samples = room_tone(tone_dbfs)
+        self._speech: dict[str, tuple[bytes, ...]] = {}
+        self.tone = self._frame(chunks_of_tone(self._tone_samples, codec, chunk_ms))
+
+    def speech(self, utterance: Utterance) -> tuple[bytes, ...]:
+        """Frames of one utterance over room tone."""
+        if utterance.id not in self._speech:
+            chunks = chunks_of_speech(utterance, self._tone_samples, self.codec, self.chunk_ms)
+            self._speech[utterance.id] = self._frame(chunks)
+        return self._speech[utterance.id]
+
+    def _frame(self, chunks: Iterable[bytes]) -> tuple[bytes, ...]:
+        before, after = self._envelope
+        return tuple(text_frame(before + base64.b64encode(chunk) + after) for chunk in chunks)

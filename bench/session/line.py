@@ -1,0 +1,148 @@
+"""Turns an open transport and a microphone into what the engine drives: one caller's line."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from bench.audio.microphone import Microphone
+from bench.runs.recorder import SessionRecord
+from bench.session.engine import Engine
+from bench.session.pacer import audio_start_ns
+from bench.session.transport import Closed, Message, Transport
+
+_log = logging.getLogger(__name__)
+_MS = 1_000_000
+
+
+class Line:
+    """One connection: frames go out when they are due, messages come in as they arrive.
+
+    `on_message` gets every message; `on_gone` is called once, when the connection has ended
+    for whatever reason.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        microphone: Microphone,
+        engine: Engine,
+        record: SessionRecord,
+        *,
+        on_message: Callable[[Message], None],
+        on_gone: Callable[[Closed], None],
+    ) -> None:
+        self.microphone = microphone
+        self.next_due_ns: int | None = None
+        self.audio_start_ns: int | None = None
+        self.gone = False
+        self._transport = transport
+        self._engine = engine
+        self._record = record
+        self._on_message = on_message
+        self._on_gone = on_gone
+        self._chunk_ns = microphone.chunk_ms * _MS
+        engine.add(self)
+
+    def take_early(self) -> None:
+        """Pass on what came together with the upgrade; call it once, before anything else."""
+        for message in self._transport.early():
+            self._on_message(message)
+
+    @property
+    def kernel_stamps(self) -> bool:
+        """Whether arrivals are stamped by the kernel."""
+        return self._transport.kernel_stamps
+
+    @property
+    def open(self) -> bool:
+        """Whether frames may still be sent."""
+        return not self.gone and self._transport.open
+
+    @property
+    def congested(self) -> bool:
+        """Whether frames wait for room in the socket's buffer."""
+        return self._transport.congested
+
+    def fileno(self) -> int:
+        """Descriptor of the socket."""
+        return self._transport.fileno()
+
+    def start_microphone(self, ordinal: int) -> int:
+        """Start the audio clock in the phase of session number `ordinal`; its zero, in ns."""
+        start_ns = audio_start_ns(time.monotonic_ns(), ordinal, self._chunk_ns)
+        self.audio_start_ns = start_ns
+        self.next_due_ns = start_ns + self._chunk_ns
+        self._engine.start_stream(self)
+        return start_ns
+
+    def send(self, frame: bytes) -> None:
+        """Send a control frame after whatever waits."""
+        self._transport.send(frame)
+        self._engine.watch_backlog(self)
+
+    def hang_up(self) -> None:
+        """Stop the microphone and ask the server to close; `leave` when it takes too long."""
+        self.next_due_ns = None
+        self._transport.start_closing()
+        self._engine.watch_backlog(self)
+
+    def leave(self) -> None:
+        """Drop the connection, whatever its state, and say how it ended."""
+        if self.gone:
+            return
+        self.gone = True
+        self.next_due_ns = None
+        self._engine.remove(self)
+        how = self._transport.closed
+        for index in self._transport.drop():
+            self._record.append_unsent(index, self._due_ns(index))
+        how = how or self._transport.closed
+        assert how is not None
+        self._on_gone(how)
+
+    # what the engine calls
+
+    def send_due(self) -> None:
+        """Send the frame due; a socket without room keeps it, and the schedule goes on."""
+        assert self.next_due_ns is not None
+        due_ns = self.next_due_ns
+        self.next_due_ns = due_ns + self._chunk_ns
+        index = self.microphone.index
+        if self._transport.send(self.microphone.capture(), index):
+            self._record.append(index, due_ns, time.monotonic_ns())
+        elif self._transport.congested:
+            self._engine.watch_backlog(self)
+        else:
+            self._record.append_unsent(index, due_ns)
+            self._check_closed()
+
+    def on_writable(self) -> None:
+        """Send what waits, and stamp what went."""
+        sent = self._transport.flush()
+        now_ns = time.monotonic_ns()
+        for index in sent:
+            self._record.append(index, self._due_ns(index), now_ns)
+        self._check_closed()
+
+    def on_readable(self) -> None:
+        """Read once and pass on what came."""
+        for message in self._transport.receive():
+            self._on_message(message)
+        if self._transport.congested:  # an answer to a ping may have found no room
+            self._engine.watch_backlog(self)
+        self._check_closed()
+
+    def on_fault(self, error: Exception) -> None:
+        """End this line after a fault of our own code; the others go on."""
+        _log.error("session %s ended by a fault: %r", self._record.session_id, error)
+        self.leave()
+
+    def _due_ns(self, index: int) -> int:
+        assert self.audio_start_ns is not None
+        return self.audio_start_ns + (index + 1) * self._chunk_ns
+
+    def _check_closed(self) -> None:
+        if self._transport.closed is not None:
+            self.leave()

@@ -1,0 +1,64 @@
+"""Turns a received message into a recorded row and a canonical event."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from bench.audio.audible import leading_silence_ms
+from bench.audio.codec import Codec
+from bench.dialects.base import Dialect, ServerEvent
+from bench.runs.recorder import SessionRecord
+from bench.session.transport import Message
+
+
+class Reception:
+    """Parses, measures and records what one session receives.
+
+    Audio is measured by its length; it is decoded only until something of a response is
+    audible, which voice_to_voice_ms needs to know.
+    """
+
+    def __init__(self, dialect: Dialect, codec: Codec, record: SessionRecord) -> None:
+        self._dialect = dialect
+        self._codec = codec
+        self._record = record
+        self._heard_response: str | None = None
+
+    def take(self, message: Message, turn_index: int | None) -> tuple[ServerEvent, float | None]:
+        """Record a message; give back its event and, for audio, its duration in ms."""
+        event = self._dialect.parse(message.data)
+        audio_ms, silence_ms = self._measure(event)
+        self._record.event(
+            "in",
+            event.kind.value,
+            message.at_ns,
+            wire_type=event.type,
+            turn_index=turn_index,
+            read_ns=message.read_ns,
+            size_bytes=len(message.data),
+            audio_ms=audio_ms,
+            silence_ms=silence_ms,
+            item_id=event.item_id,
+            response_id=event.response_id,
+            server_ms=event.server_ms,
+            detail=event.detail,
+        )
+        return event, audio_ms
+
+    def _measure(self, event: ServerEvent) -> tuple[float | None, float | None]:
+        """Duration of a delta's audio, and its leading silence while nothing was heard yet."""
+        if event.audio is None:
+            return None, None
+        size_bytes = len(event.audio) * 3 // 4 - event.audio[-2:].count("=")
+        audio_ms = self._codec.duration_ms(size_bytes)
+        if event.response_id == self._heard_response:
+            return audio_ms, None
+        try:
+            samples = self._codec.decode(base64.b64decode(event.audio, validate=True))
+        except (binascii.Error, ValueError):
+            return None, None
+        silence_ms = leading_silence_ms(samples, self._codec.rate_hz)
+        if silence_ms < audio_ms:
+            self._heard_response = event.response_id
+        return audio_ms, silence_ms

@@ -124,6 +124,10 @@ class Catalogue:
         """Category of a clip without reading its audio."""
         return self._entries[utterance_id].category
 
+    def loaded_hashes(self) -> dict[str, str]:
+        """sha256_pcm of every clip used so far, by id."""
+        return {utterance.id: utterance.sha256_pcm for utterance in self._loaded.values()}
+
     def get(self, utterance_id: str) -> Utterance:
         """Load one clip, checking both hashes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,19 @@ _APPEND_ENCODING: dict[str, Any] = {
     "column_encoding": dict.fromkeys(("index", "due_ns", "sent_ns"), "DELTA_BINARY_PACKED"),
 }
 _EVENT_ENCODING: dict[str, Any] = {"compression": "zstd"}
+
+
+def part_files(worker: str, number: int, batch: Batch) -> dict[str, bytes]:
+    """The files, by name, that hold what one worker recorded since its last part."""
+    files = {}
+    for name, table, encoding in (
+        ("events", batch.event_table(), _EVENT_ENCODING),
+        ("appends", batch.append_table(), _APPEND_ENCODING),
+    ):
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, **encoding)
+        files[f"{worker}-{number:05d}.{name}.parquet"] = buffer.getvalue()
+    return files
 
 
 class RunFolder:
@@ -107,22 +121,23 @@ class RunFolder:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
 
-    def write_part(self, worker: str, number: int, batch: Batch) -> None:
-        """Write what one worker recorded since its last part."""
-        for name, table, encoding in (
-            ("events", batch.event_table(), _EVENT_ENCODING),
-            ("appends", batch.append_table(), _APPEND_ENCODING),
-        ):
-            self.write_table(
-                self._parts_path / f"{worker}-{number:05d}.{name}.parquet", table, encoding
-            )
+    def write_part_file(self, name: str, content: bytes) -> None:
+        """Write one of `part_files`, whole or not at all.
 
-    def write_table(
-        self, path: Path, table: pa.Table, encoding: dict[str, Any] | None = None
-    ) -> None:
+        Raises:
+            ValueError: `name` is no plain file name; it may come from another machine.
+        """
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is not a plain file name")
+        path = self._parts_path / name
+        temporary = path.with_name(name + ".tmp")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+
+    def write_table(self, path: Path, table: pa.Table) -> None:
         """Replace a Parquet file of the folder, whole or not at all."""
         temporary = path.with_name(path.name + ".tmp")
-        pq.write_table(table, temporary, **(encoding or _EVENT_ENCODING))
+        pq.write_table(table, temporary, compression="zstd")
         temporary.replace(path)
 
     def merge_parts(self) -> None:

@@ -1,0 +1,51 @@
+# `make demo` and `make test` need Python 3.11+, git and make; they set up .venv by themselves.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: demo test lint browser clean help
+
+help:
+	@echo "make demo   embedded server, 20 callers for 30 s, a report"
+	@echo "make test   lint, types, import contracts, all tests"
+	@echo "make lint   ruff, mypy, import contracts"
+	@echo "make clean  remove .venv and caches"
+
+demo: $(VENV)/.installed
+	$(BIN)/rtbench demo
+
+test: lint browser
+	$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The report is tested in a real Chromium; playwright drives the system's and downloads none.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	     && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	|| { echo "make test: no Chromium found; install it: sudo apt-get install chromium"; exit 1; }
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "rtbench needs Python 3.11 or newer; set PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	|| { rm -rf $(VENV); echo "no venv module; install it: sudo apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(INPUTS)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.created $(INPUTS)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

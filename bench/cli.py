@@ -1,0 +1,180 @@
+"""The command line: each command checks its input and calls one function."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import bench
+from bench.problem import Problem
+
+EXIT_CODES = (
+    "Exit codes: 0 fine, 1 failed turns or a limit broken, 2 wrong usage, "
+    "3 invalid run, 130 interrupted."
+)
+DEFAULT_PORT = 8765
+
+app = typer.Typer(
+    name="rtbench",
+    help="Load testing and latency benchmarking for realtime speech-to-speech APIs.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+Host = Annotated[
+    str, typer.Option("--host", "-H", help="Target, as ws://HOST:PORT or wss://HOST.")
+]
+Users = Annotated[int, typer.Option("--users", "-u", min=1, help="Concurrent callers.")]
+SpawnRate = Annotated[
+    float, typer.Option("--spawn-rate", "-r", min=0.01, help="Callers started per second.")
+]
+RunTime = Annotated[str, typer.Option("--run-time", "-t", help="How long, for example 30s or 5m.")]
+RunsDir = Annotated[Path, typer.Option(help="Where the run's folder is made.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rtbench {bench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=EXIT_CODES)
+def demo(
+    users: Users = 20,
+    run_time: RunTime = "30s",
+    runs_dir: RunsDir = Path("reports"),
+) -> None:
+    """Start the embedded server, run 20 callers against it for 30 s, write a report."""
+    from bench.load.demo import run_demo
+
+    raise typer.Exit(run_demo(users=users, run_time=run_time, runs_dir=runs_dir))
+
+
+@app.command(
+    epilog=EXIT_CODES,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def run(
+    context: typer.Context,
+    scenario: Annotated[str, typer.Argument(help="A locustfile, or the name of one: ask")],
+    users: Users = 1,
+    spawn_rate: SpawnRate = 1.0,
+    run_time: RunTime = "30s",
+    host: Host = f"ws://127.0.0.1:{DEFAULT_PORT}",
+) -> None:
+    """Run a scenario with Locust, without its web page, and write a report.
+
+    Every other option goes to Locust as it is: `locust -f scenarios/ask.py --help`
+    lists them, rtbench's own among them.
+
+    Example: rtbench run ask -u 50 -r 25 -t 40s --vad-silence-ms 300
+    """
+    from bench.load.command import find_scenario, locust_command
+
+    path = find_scenario(scenario)
+    command = locust_command(
+        path, users=users, spawn_rate=spawn_rate, run_time=run_time, host=host
+    )
+    os.execv(command[0], [*command, *context.args])  # noqa: S606 - Locust takes our place
+
+
+@app.command(epilog=EXIT_CODES)
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one.")
+    ] = DEFAULT_PORT,
+    reply_delay_ms: Annotated[
+        float, typer.Option(min=0, help="Median, end of turn to first audio.")
+    ] = 300.0,
+    reply_jitter_ms: Annotated[float, typer.Option(min=0, help="Spread around it.")] = 0.0,
+    leading_silence_ms: Annotated[
+        float, typer.Option(min=0, help="Silence at the start of a reply.")
+    ] = 40.0,
+    speed: Annotated[
+        float, typer.Option(min=0.1, help="Delivery, as a multiple of real time.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 1,
+    truth: Annotated[
+        Path | None, typer.Option(help="File for what was done when, as JSON lines.")
+    ] = None,
+) -> None:
+    """Run the embedded Realtime server: real voice activity detection, known delays.
+
+    With RTBENCH_SERVER_KEY set, it asks for that key.
+    """
+    from bench.server.app import ServerSettings, run_server
+    from bench.server.profile import Profile
+
+    profile = Profile(
+        seed=seed,
+        reply_delay_ms=reply_delay_ms,
+        reply_jitter_ms=reply_jitter_ms,
+        leading_silence_ms=leading_silence_ms,
+        speed=speed,
+    )
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        profile=profile,
+        truth=truth,
+        api_key=os.environ.get("RTBENCH_SERVER_KEY") or None,
+        on_ready=lambda url: typer.echo(f"listening on {url}"),
+    )
+    run_server(settings)
+
+
+@app.command(epilog=EXIT_CODES)
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    verdict: Annotated[
+        bool, typer.Option("--verdict", help="Exit with 3 when the run is invalid.")
+    ] = False,
+) -> None:
+    """Rebuild turns, summary and page of a run from its events, and print the table."""
+    from bench.report.build import EXIT_INVALID, build_report
+    from bench.report.text import print_summary
+
+    run_facts, summary, page = build_report(folder)
+    print_summary(run_facts, summary, page, Console())
+    if verdict and not summary["validity"]["valid"]:
+        raise typer.Exit(EXIT_INVALID)
+
+
+@app.command(epilog=EXIT_CODES)
+def doctor(host: Host = f"ws://127.0.0.1:{DEFAULT_PORT}") -> None:
+    """Check what limits the figures: cores, files, timer, kernel stamps, the target."""
+    from bench.session.doctor import examine
+
+    if not examine(host, Console()):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run a command; bad input is one line and exit code 2."""
+    try:
+        app(prog_name="rtbench")
+    except Problem as problem:
+        print(f"rtbench: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Controls a run where Locust is controlled: its folder, its workers, its end and its report."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+import bench
+from bench.load.plan import describe_options, make_call_plan, plan_hash
+from bench.problem import Problem
+from bench.runs.environment import describe_host
+from bench.runs.event import SCHEMA_VERSION
+from bench.runs.folder import RunFolder
+
+CLOSE_TIMEOUT_S = 20.0
+"""How long a worker may take to write its last part once its users have stopped."""
+
+EXIT_INVALID = 3
+
+
+class RunControl:
+    """One run, from its folder to its report; lives on the master or in the only process."""
+
+    def __init__(self, environment: Any) -> None:
+        options = environment.parsed_options
+        plan = make_call_plan(options, environment.host)
+        described = describe_options(options)
+        files = list(environment.parsed_locustfiles or [])
+        started = datetime.now(UTC)
+        scenario = Path(files[0]).stem if files else "scenario"
+        run_id = options.run_id or f"{started:%Y%m%d-%H%M%S}-{scenario}"
+        self._run: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "rtbench_version": bench.__version__,
+            "run_id": run_id,
+            "scenario": {
+                "files": files,
+                "classes": [user_class.__name__ for user_class in environment.user_classes],
+            },
+            "command": shlex.join(["locust", *sys.argv[1:]]),
+            "options": described,
+            "plan_sha256": plan_hash(described, files, plan.catalogue),
+            "target": plan.endpoint.redacted_url,
+            "dialect": plan.dialect.name,
+            "model": plan.settings.model,
+            "utterances": {},
+            "started_at": started.isoformat(),
+            "ended_at": None,
+            "workers": {},
+            "environment": describe_host(),
+        }
+        path = _named_path(Path(options.runs_dir), run_id)
+        if not options.run_id:
+            path = _free_path(path)
+        self.folder = RunFolder.create(path, self._run)
+        self.exit_code: int | None = None
+        self._finish: gevent.Greenlet | None = None
+
+    def worker_opened(self, data: dict[str, Any]) -> None:
+        """Note a worker, so that it is missed if it never closes."""
+        self._run["workers"][data["worker"]] = _worker_entry(data, ended=None)
+        self.folder.write_run(self._run)
+
+    def worker_closed(self, data: dict[str, Any]) -> None:
+        """Note that all records of a worker are in the folder."""
+        self._run["workers"][data["worker"]] = _worker_entry(data, ended="closed")
+        self._run["utterances"].update(data["utterances"])
+        self.folder.write_run(self._run)
+
+    def part_arrived(self, data: dict[str, Any]) -> None:
+        """Keep a part from a worker that does not share our disk."""
+        self.folder.write_part_file(data["file"], data["content"])
+
+    def start_finishing(self) -> None:
+        """Wait for the workers, end the run and build its report, beside whatever else runs."""
+        if self._finish is None:
+            self._finish = gevent.spawn(self._finish_run)
+
+    def join(self) -> None:
+        """Wait until the report is there."""
+        if self._finish is not None:
+            self._finish.join()
+
+    def _finish_run(self) -> None:
+        with gevent.Timeout(CLOSE_TIMEOUT_S, exception=False):
+            while any(w["ended"] is None for w in self._run["workers"].values()):
+                gevent.sleep(0.05)
+        self._run["ended_at"] = datetime.now(UTC).isoformat()
+        self.folder.write_run(self._run)
+        # A process of its own: analysis and drawing neither hold up Locust's heartbeats nor
+        # run in a patched interpreter.
+        done = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", "bench.cli", "report", "--verdict", str(self.folder.path)],
+            check=False,
+        )
+        self.exit_code = done.returncode
+
+
+def _worker_entry(data: dict[str, Any], ended: str | None) -> dict[str, Any]:
+    entry = {key: value for key, value in data.items() if key not in {"worker", "utterances"}}
+    return {**entry, "ended": ended}
+
+
+def _named_path(runs_dir: Path, run_id: str) -> Path:
+    """The run's folder.
+
+    Raises:
+        Problem: `run_id` would lead out of `runs_dir`.
+    """
+    if Path(run_id).name != run_id or run_id in {".", ".."}:
+        raise Problem(f"--run-id {run_id!r}: is not a plain folder name")
+    return (runs_dir / run_id).absolute()
+
+
+def _free_path(path: Path) -> Path:
+    """`path`, numbered when another run of the same second has taken it."""
+    free, number = path, 2
+    while free.exists():
+        free, number = path.with_name(f"{path.name}-{number}"), number + 1
+    return free

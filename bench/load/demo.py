@@ -1,0 +1,80 @@
+"""Runs the whole path once: embedded server, Locust, report, and a check against the truth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from bench.analysis.truth import response_latency_error
+from bench.load.command import find_scenario, locust_command
+from bench.problem import Problem
+
+READY_PREFIX = "listening on "
+
+
+def run_demo(*, users: int, run_time: str, runs_dir: Path) -> int:
+    """Run it; the exit code of the run.
+
+    Raises:
+        Problem: the embedded server did not start.
+    """
+    run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-demo"
+    with tempfile.TemporaryDirectory() as scratch:
+        truth = Path(scratch) / "truth.jsonl"
+        server = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "bench.cli", "serve", "--port", "0", "--truth", str(truth)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            host = _await_ready(server)
+            command = locust_command(
+                find_scenario("ask"), users=users, spawn_rate=users, run_time=run_time, host=host
+            )
+            command += ["--runs-dir", str(runs_dir), "--run-id", run_id]
+            exit_code = _run_to_its_end(command)
+        finally:
+            server.terminate()
+            server.wait()
+        _compare_with_truth(runs_dir / run_id, truth)
+    return exit_code
+
+
+def _await_ready(server: subprocess.Popen[str]) -> str:
+    assert server.stdout is not None
+    line = server.stdout.readline().strip()
+    if not line.startswith(READY_PREFIX):
+        raise Problem("the embedded server did not start; `rtbench serve` says why")
+    return line.removeprefix(READY_PREFIX)
+
+
+def _run_to_its_end(command: list[str]) -> int:
+    """Run Locust; an interrupt reaches it too, and it ends the run and reports by itself."""
+    process = subprocess.Popen(command)  # noqa: S603 - built above
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _compare_with_truth(folder: Path, truth: Path) -> None:
+    """Print how far our figures are from what the server did, and keep its log beside them."""
+    turns_path = folder / "turns.parquet"
+    if not turns_path.exists() or not truth.exists():
+        return
+    lines = truth.read_text(encoding="utf-8").splitlines()
+    (folder / "truth.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    error = response_latency_error(pd.read_parquet(turns_path), [json.loads(x) for x in lines])
+    if error["n"]:
+        p50, p99 = error["p50"]["value"], error["p99"]["value"]
+        print(  # noqa: T201
+            f"Check against the server's own log: response latency measured - true: "
+            f"p50 {p50:+.2f} ms, p99 {p99:+.2f} ms over {error['n']} turns"
+        )

@@ -1,0 +1,103 @@
+"""Turns Locust's statistics into a line of progress: rewritten on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from locust import events
+
+if TYPE_CHECKING:
+    from bench.load.lifecycle import Lifecycle
+
+TERMINAL_INTERVAL_S = 1.0
+PLAIN_INTERVAL_S = 5.0
+
+
+class LiveView:
+    """Progress of one run. What it shows is for the eye; reports are made from the record."""
+
+    def __init__(self, environment: Any, lifecycle: Lifecycle) -> None:
+        self._environment = environment
+        self._lifecycle = lifecycle
+        self._greenlet: gevent.Greenlet | None = None
+        self._lateness_by_worker: dict[str, float] = {}
+        events.report_to_master.add_listener(self._on_report)
+        events.worker_report.add_listener(self._on_worker_report)
+
+    def start(self) -> None:
+        """Begin to print."""
+        self._greenlet = gevent.spawn(self._run, time.monotonic())
+
+    def stop(self) -> None:
+        """Print no more."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+            if sys.stdout.isatty():
+                print()  # noqa: T201
+
+    def _run(self, started_s: float) -> None:
+        rewrites = sys.stdout.isatty()
+        while True:
+            gevent.sleep(TERMINAL_INTERVAL_S if rewrites else PLAIN_INTERVAL_S)
+            line = self.line(time.monotonic() - started_s)
+            if rewrites:
+                width = shutil.get_terminal_size().columns - 1
+                print(f"\r{line[:width]:<{width}}", end="", flush=True)  # noqa: T201
+            else:
+                print(line, flush=True)  # noqa: T201
+
+    def line(self, elapsed_s: float) -> str:
+        """One line of at most 80 columns at usual magnitudes."""
+        turns = failed = 0
+        ttfa: list[Any] = []
+        for (_, kind), entry in self._environment.stats.entries.items():
+            if kind == "ttfa":
+                turns += entry.num_requests
+                failed += entry.num_failures
+                ttfa.append(entry)
+        merged: dict[int, int] = {}
+        for entry in ttfa:
+            for milliseconds, count in entry.response_times.items():
+                merged[milliseconds] = merged.get(milliseconds, 0) + count
+        p50, p95 = _percentile(merged, 0.5), _percentile(merged, 0.95)
+        lateness = self._lateness_ms()
+        return (
+            f"{elapsed_s:4.0f} s  users {self._environment.runner.user_count}"
+            f"  turns {turns}  failed {failed}"
+            f"  ttfa p50 {_shown(p50)} p95 {_shown(p95)} ms"
+            f"  late p99 {_shown(lateness, 1)} ms"
+        )
+
+    def _lateness_ms(self) -> float | None:
+        worker = self._lifecycle.worker
+        if worker is not None:
+            return worker.lateness_p99_ms
+        return max(self._lateness_by_worker.values(), default=None)
+
+    def _on_report(self, data: dict[str, Any], **_: Any) -> None:
+        worker = self._lifecycle.worker
+        if worker is not None and worker.lateness_p99_ms is not None:
+            data["rtbench_lateness_ms"] = worker.lateness_p99_ms
+
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if "rtbench_lateness_ms" in data:
+            self._lateness_by_worker[client_id] = data["rtbench_lateness_ms"]
+
+
+def _percentile(counts: dict[int, int], share: float) -> int | None:
+    """Nearest rank over a histogram of whole milliseconds."""
+    rank = share * sum(counts.values())
+    for value in sorted(counts):
+        rank -= counts[value]
+        if rank <= 0:
+            return value
+    return None
+
+
+def _shown(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,103 @@
+"""Turns Locust's parsed options into what every session of a run has in common."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.audio.catalogue import Catalogue, default_directory
+from bench.audio.codec import PCM16
+from bench.dialects import DIALECTS
+from bench.dialects.base import SessionSettings
+from bench.load.arguments import DEFAULT_HOST
+from bench.problem import Problem
+from bench.session.frames import FrameStore
+from bench.session.realtime import CallPlan
+
+_RECORDED = (
+    "dialect",
+    "model",
+    "voice",
+    "transcription_model",
+    "chunk_ms",
+    "room_tone_dbfs",
+    "vad_silence_ms",
+    "vad_threshold",
+    "vad_prefix_padding_ms",
+    "watchdog_s",
+    "connect_timeout_s",
+    "warmup_s",
+    "users",
+    "spawn_rate",
+    "run_time",
+    "tags",
+    "exclude_tags",
+    "processes",
+    "stop_timeout",
+)
+_LOAD_ONLY = frozenset({"stop_timeout"})
+
+
+def make_call_plan(options: Any, host: str | None) -> CallPlan:
+    """Check the options and build what all sessions of this process share.
+
+    Raises:
+        Problem: an option, the key or the catalogue is not usable; the message says which.
+    """
+    dialect = DIALECTS.get(options.dialect)
+    if dialect is None:
+        raise Problem(f"--dialect {options.dialect!r}: unknown; there are {', '.join(DIALECTS)}")
+    host = host or DEFAULT_HOST
+    api_key = os.environ.get(dialect.key_variable) or None
+    endpoint = dialect.endpoint(host, options.model, api_key)
+    if api_key is not None and endpoint.url.startswith("ws://") and not is_loopback(host):
+        raise Problem(
+            f"--host {endpoint.redacted_url}: would carry the key in {dialect.key_variable} "
+            "unencrypted; use wss://, or unset the variable"
+        )
+    directory = Path(options.fixtures) if options.fixtures else default_directory()
+    return CallPlan(
+        dialect=dialect,
+        endpoint=endpoint,
+        settings=SessionSettings(
+            model=options.model,
+            vad_threshold=options.vad_threshold,
+            vad_prefix_padding_ms=options.vad_prefix_padding_ms,
+            vad_silence_duration_ms=options.vad_silence_ms,
+            transcription_model=options.transcription_model or None,
+            voice=options.voice,
+        ),
+        frames=FrameStore(dialect, PCM16, options.chunk_ms, options.room_tone_dbfs),
+        catalogue=Catalogue.open(directory),
+        watchdog_s=options.watchdog_s,
+        connect_timeout_s=options.connect_timeout_s,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL points at this machine by name or address."""
+    name = urlsplit(host).hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def describe_options(options: Any) -> dict[str, Any]:
+    """The options that shape a run, as run.json keeps them."""
+    return {name: getattr(options, name, None) for name in _RECORDED}
+
+
+def plan_hash(options: dict[str, Any], scenario_files: list[str], catalogue: Catalogue) -> str:
+    """SHA-256 over everything that makes two runs the same plan: what is asked, not of whom."""
+    asked = {name: value for name, value in options.items() if name not in _LOAD_ONLY}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode())
+    for path in scenario_files:
+        digest.update(Path(path).read_bytes())
+    digest.update((catalogue.directory / "manifest.json").read_bytes())
+    return digest.hexdigest()

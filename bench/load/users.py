@@ -1,0 +1,135 @@
+"""Turns a Locust user into a caller: `self.session` to speak with, turns as Locust requests."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+from locust import User
+from locust.exception import RescheduleTask, StopUser
+
+from bench.analysis.metrics import METRICS
+from bench.analysis.outcomes import OUTCOMES
+from bench.analysis.turns import assemble_session
+from bench.load.arguments import DEFAULT_HOST
+from bench.load.lifecycle import lifecycle_of
+from bench.load.worker import RunWorker
+from bench.problem import Problem
+from bench.runs.recorder import SessionRecord
+from bench.session.opening import ConnectError
+from bench.session.realtime import RealtimeSession, Turn
+
+
+class TurnFailed(Exception):  # noqa: N818 - shown in Locust's list of failures
+    """A turn that ended in an outcome that counts as failed."""
+
+
+class CallerSession(RealtimeSession):
+    """A session whose troubles end a task in Locust's own way, not in a traceback."""
+
+    user: RealtimeUser
+
+    def say(self, utterance_id: str) -> Turn:
+        """Speak an utterance; see RealtimeSession.say.
+
+        Raises:
+            StopUser: there is no such utterance; the run ends with one line.
+            RescheduleTask: the session has ended; the next task gets a new one.
+        """
+        try:
+            return super().say(utterance_id)
+        except Problem as problem:
+            lifecycle_of(self.user.environment).abort(str(problem))
+            raise StopUser from None
+        except ConnectionError:
+            raise RescheduleTask from None
+
+
+class RealtimeUser(User):
+    """A caller. Subclass it, give it tasks, and speak through `self.session`."""
+
+    abstract = True
+    host = DEFAULT_HOST
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self._session: CallerSession | None = None
+
+    @property
+    def session(self) -> CallerSession:
+        """The caller's session: opened when first asked for, anew when the last one ended.
+
+        Raises:
+            RescheduleTask: the target refused; Locust's failures say why, and the task is
+                tried again after the user's wait time.
+        """
+        if self._session is None or self._session.ended:
+            self._hang_up()
+            self._session = self._dial()
+        return self._session
+
+    def run(self) -> None:  # type: ignore[misc] # the only hook no subclass forgets to call
+        """Run as any Locust user, and hang up however it ends."""
+        try:
+            super().run()
+        finally:
+            self._hang_up()
+
+    def _worker(self) -> RunWorker:
+        worker = lifecycle_of(self.environment).worker
+        if worker is None:  # the run could not start, or is over
+            raise StopUser
+        return worker
+
+    def _dial(self) -> CallerSession:
+        worker = self._worker()
+        started_s = time.monotonic()
+        try:
+            session = cast(
+                "CallerSession",
+                worker.open_session(CallerSession, type(self).__name__, self._on_turn),
+            )
+        except ConnectError as error:
+            self._fire("setup", (time.monotonic() - started_s) * 1000, error)
+            raise RescheduleTask from None
+        session.user = self
+        opened = assemble_session(session.record.turn_rows).session
+        self._fire("setup", METRICS["setup_ms"].measure(opened))
+        return session
+
+    def _hang_up(self) -> None:
+        session, self._session = self._session, None
+        worker = lifecycle_of(self.environment).worker
+        if session is not None and worker is not None:
+            worker.close_session(session)
+
+    def _on_turn(self, record: SessionRecord) -> None:
+        """Show a turn on Locust's page: ttfa as its response time, other metrics beside it."""
+        for turn in assemble_session(record.turn_rows).turns:
+            if turn.outcome == "stopped":  # cut short by the end of the run: no request at all
+                continue
+            error = None
+            if OUTCOMES[turn.outcome].failed:
+                error = TurnFailed(
+                    f"{turn.outcome}: {turn.error or OUTCOMES[turn.outcome].meaning}"
+                )
+            for name, metric in METRICS.items():
+                if metric.scope != "turn":
+                    continue
+                value = metric.measure(turn)
+                if name == "ttfa_ms":
+                    self._fire("ttfa", turn.censored_ms if value is None else value, error, turn)
+                elif value is not None and metric.unit == "ms":
+                    self._fire(name.removesuffix("_ms"), value, None, turn)
+
+    def _fire(
+        self, kind: str, value_ms: float | None, error: Exception | None = None, turn: Any = None
+    ) -> None:
+        self.environment.events.request.fire(
+            request_type=kind,
+            name=type(self).__name__ if turn is None else turn.utterance,
+            response_time=value_ms,
+            response_length=0,
+            exception=error,
+            context=self.context(),
+        )

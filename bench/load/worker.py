@@ -1,0 +1,132 @@
+"""Runs the sessions of one Locust process and brings their record to the run folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gevent
+import numpy as np
+
+from bench.load.hub import EngineLoop
+from bench.load.plan import make_call_plan
+from bench.runs.environment import usage
+from bench.runs.folder import RunFolder, part_files
+from bench.runs.recorder import Recorder, SessionRecord
+from bench.session.realtime import RealtimeSession
+from bench.session.stamps import StampClock, read_anchor
+
+PART_INTERVAL_S = 2.0
+_SWITCH_INTERVAL_S = 0.000_5
+"""How long a thread that writes parts may keep the interpreter from the pacer."""
+
+
+class RunWorker:
+    """What one process contributes to one run.
+
+    `report` carries a message of ours to whoever controls the run: `(name, data)`.
+    """
+
+    def __init__(
+        self,
+        environment: Any,
+        name: str,
+        folder: Path,
+        report: Callable[[str, dict[str, Any]], None],
+    ) -> None:
+        self.name = name
+        self.plan = make_call_plan(environment.parsed_options, environment.host)
+        self.open_sessions: set[RealtimeSession] = set()
+        self.lateness_p99_ms: float | None = None
+        self._folder = RunFolder(folder)
+        self._shares_folder = folder.is_dir()
+        self._report = report
+        self._loop = EngineLoop()
+        self._stamps = StampClock()
+        self._recorder = Recorder(name)
+        self._parts = 0
+        self._stamped_by_kernel: bool | None = None
+        self._anchors = [read_anchor()]
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self._flusher = gevent.spawn(self._flush_forever)
+        report("opened", {"worker": name, **self._facts()})
+
+    def open_session(
+        self,
+        session_class: type[RealtimeSession],
+        user: str,
+        on_turn: Callable[[SessionRecord], None],
+    ) -> RealtimeSession:
+        """Open one more session.
+
+        Raises:
+            ConnectError: the target refused.
+        """
+        session = session_class(
+            self.plan,
+            self._loop.engine,
+            self._stamps,
+            self._recorder.begin_session(),
+            user=user,
+            on_turn=on_turn,
+        )
+        session.open()
+        if session.kernel_stamps is not None:
+            self._stamped_by_kernel = (
+                session.kernel_stamps and self._stamped_by_kernel is not False
+            )
+        self.open_sessions.add(session)
+        return session
+
+    def close_session(self, session: RealtimeSession) -> None:
+        """Hang up."""
+        self.open_sessions.discard(session)
+        session.close()
+
+    def close(self) -> None:
+        """Write the last part, stop the engine and say that nothing more will come."""
+        self._flusher.kill()
+        for session in list(self.open_sessions):
+            self.close_session(session)
+        self._flush()
+        self._loop.close()
+        self._anchors.append(read_anchor())
+        self._report("closed", {"worker": self.name, **self._facts()})
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "parts": self._parts,
+            "sessions": self._recorder.session_count,
+            "clock_anchors": [asdict(anchor) for anchor in self._anchors],
+            "kernel_stamps": self._stamped_by_kernel,
+            "utterances": self.plan.catalogue.loaded_hashes(),
+            **usage(),
+        }
+
+    def _flush_forever(self) -> None:
+        while True:
+            gevent.sleep(PART_INTERVAL_S)
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write one part in a real thread, so that the schedule goes on meanwhile."""
+        batch = self._recorder.take()
+        if not batch.events and not batch.appends.session and not batch.appends.unsent:
+            return
+        lateness = batch.lateness_ms()
+        self.lateness_p99_ms = float(np.percentile(lateness, 99)) if len(lateness) else None
+        number, self._parts = self._parts, self._parts + 1
+        pool = gevent.get_hub().threadpool
+        files = pool.apply(part_files, (self.name, number, batch))
+        for file_name, content in files.items():
+            if self._shares_folder:
+                pool.apply(self._folder.write_part_file, (file_name, content))
+            else:
+                self._report("part", {"file": file_name, "content": content})

@@ -1,0 +1,38 @@
+"""Prints what of the host and the target decides how far figures can be trusted."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+
+from bench.dialects import DIALECTS
+from bench.problem import Problem
+from bench.session.probe import Check, check_host, probe_target
+
+TIMEOUT_S = 5.0
+
+
+def examine(host: str, console: Console) -> bool:
+    """Print one line per check; whether all are fine.
+
+    Raises:
+        Problem: `host` is no WebSocket URL.
+    """
+    checks = [*check_host(), _reachability(host)]
+    for check in checks:
+        mark = "ok  " if check.fine else "warn"
+        console.print(f"{mark} {check.name}: {check.found}", highlight=False, markup=False)
+        if not check.fine and check.advice:
+            console.print(f"     {check.advice}", highlight=False, markup=False)
+    return all(check.fine for check in checks)
+
+
+def _reachability(host: str) -> Check:
+    dialect = DIALECTS["openai"]
+    endpoint = dialect.endpoint(host, "gpt-realtime", os.environ.get(dialect.key_variable))
+    try:
+        probe_target(endpoint, dialect, TIMEOUT_S)
+    except Problem as problem:
+        return Check("target", False, str(problem))
+    return Check("target", True, f"{endpoint.redacted_url} accepts a session")

@@ -17,6 +17,7 @@ EXIT_CODES = (
     "Exit codes: 0 fine, 1 failed turns or a limit broken, 2 wrong usage, "
     "3 invalid run, 130 interrupted."
 )
+EXIT_INVALID = 3
 DEFAULT_PORT = 8765
 
 app = typer.Typer(
@@ -106,8 +107,8 @@ def serve(
     ] = 300.0,
     reply_jitter_ms: Annotated[float, typer.Option(min=0, help="Spread around it.")] = 0.0,
     leading_silence_ms: Annotated[
-        float, typer.Option(min=0, help="Silence at the start of a reply.")
-    ] = 40.0,
+        int, typer.Option(min=0, help="Silence at the start of a reply.")
+    ] = 40,
     speed: Annotated[
         float, typer.Option(min=0.1, help="Delivery, as a multiple of real time.")
     ] = 5.0,
@@ -149,7 +150,7 @@ def report(
     ] = False,
 ) -> None:
     """Rebuild turns, summary and page of a run from its events, and print the table."""
-    from bench.report.build import EXIT_INVALID, build_report
+    from bench.report.build import build_report
     from bench.report.text import print_summary
 
     run_facts, summary, page = build_report(folder)

@@ -21,8 +21,6 @@ from bench.runs.folder import RunFolder
 CLOSE_TIMEOUT_S = 20.0
 """How long a worker may take to write its last part once its users have stopped."""
 
-EXIT_INVALID = 3
-
 
 class RunControl:
     """One run, from its folder to its report; lives on the master or in the only process."""

@@ -9,11 +9,11 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-
-from bench.analysis.truth import response_latency_error
+from bench.analysis.truth import measurement_error
 from bench.load.command import find_scenario, locust_command
 from bench.problem import Problem
+from bench.report.build import load_record
+from bench.runs.folder import RunFolder
 
 READY_PREFIX = "listening on "
 
@@ -66,15 +66,15 @@ def _run_to_its_end(command: list[str]) -> int:
 
 def _compare_with_truth(folder: Path, truth: Path) -> None:
     """Print how far our figures are from what the server did, and keep its log beside them."""
-    turns_path = folder / "turns.parquet"
-    if not turns_path.exists() or not truth.exists():
+    if not (folder / "summary.json").exists() or not truth.exists():
         return
-    lines = truth.read_text(encoding="utf-8").splitlines()
-    (folder / "truth.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    error = response_latency_error(pd.read_parquet(turns_path), [json.loads(x) for x in lines])
-    if error["n"]:
-        p50, p99 = error["p50"]["value"], error["p99"]["value"]
+    text = truth.read_text(encoding="utf-8")
+    (folder / "truth.jsonl").write_text(text, encoding="utf-8")
+    turns = load_record(RunFolder.open(folder)).turns
+    error = measurement_error(turns, [json.loads(line) for line in text.splitlines()])
+    p50, p99 = error.response_latency_ms.p50.value, error.response_latency_ms.p99.value
+    if p50 is not None and p99 is not None:
         print(  # noqa: T201
-            f"Check against the server's own log: response latency measured - true: "
-            f"p50 {p50:+.2f} ms, p99 {p99:+.2f} ms over {error['n']} turns"
+            "Checked against the server's own log: response latency measured - true is "
+            f"{p50:+.2f} ms at p50, {p99:+.2f} ms at p99, over {error.matched} turns."
         )

@@ -10,6 +10,7 @@ from locust.exception import RescheduleTask, StopUser
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.outcomes import OUTCOMES
+from bench.analysis.tables import censored_ms
 from bench.analysis.turns import assemble_session
 from bench.load.arguments import DEFAULT_HOST
 from bench.load.lifecycle import lifecycle_of
@@ -118,8 +119,9 @@ class RealtimeUser(User):
                     continue
                 value = metric.measure(turn)
                 if name == "ttfa_ms":
-                    self._fire("ttfa", turn.censored_ms if value is None else value, error, turn)
-                elif value is not None and metric.unit == "ms":
+                    waited_ms = censored_ms(turn) if value is None else value
+                    self._fire("ttfa", waited_ms, error, turn)
+                elif value is not None and value > 0 and metric.unit == "ms":
                     self._fire(name.removesuffix("_ms"), value, None, turn)
 
     def _fire(

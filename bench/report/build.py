@@ -1,0 +1,42 @@
+"""Turns a run folder's record into turns.parquet, summary.json and report.html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench.analysis.record import RunRecord, read_record
+from bench.analysis.summary import summarise
+from bench.analysis.tables import turns_arrow
+from bench.report.data import ReportData
+from bench.report.page import render_page
+from bench.runs.folder import RunFolder
+
+
+def load_record(folder: RunFolder) -> RunRecord:
+    """Everything the events and appends of a run say, parts merged first.
+
+    Raises:
+        Problem: a file of the folder is missing or damaged.
+    """
+    folder.merge_parts()
+    run = folder.read_run()
+    warmup_s = float(run.get("options", {}).get("warmup_s") or 0.0)
+    return read_record(run, folder.read_events(), folder.append_batches(), warmup_s)
+
+
+def build_report(path: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    """Rebuild all that is derived; run.json, summary.json and the page's path.
+
+    Raises:
+        Problem: `path` is no run folder, or one of its files is damaged.
+    """
+    folder = RunFolder.open(path)
+    record = load_record(folder)
+    run = folder.read_run()
+    summary = summarise(run, record, bench.__version__)
+    folder.write_table(folder.turns_path, turns_arrow(record.turns_table()))
+    folder.write_json(folder.summary_path, summary)
+    folder.write_text(folder.report_path, render_page(ReportData.load(path)))
+    return run, summary, folder.report_path

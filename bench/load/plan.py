@@ -32,7 +32,7 @@ _RECORDED = (
     "watchdog_s",
     "connect_timeout_s",
     "warmup_s",
-    "users",
+    "num_users",
     "spawn_rate",
     "run_time",
     "tags",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import platform
@@ -115,7 +116,12 @@ class RunWorker:
     def _flush_forever(self) -> None:
         while True:
             gevent.sleep(PART_INTERVAL_S)
-            self._flush()
+            try:
+                self._flush()
+            except OSError as error:
+                reason = f"{error.filename}: cannot be written ({error.strerror}); the run ends"
+                self._report("problem", {"reason": reason})
+                return
 
     def _flush(self) -> None:
         """Write one part in a real thread, so that the schedule goes on meanwhile."""
@@ -139,6 +145,9 @@ def _pay_first_costs() -> None:
 
     Writing Parquet loads code. Locust asks who called `stop`, and `inspect` reads the sources
     of the whole stack for the answer: tens of milliseconds that would fall on the last frames.
+    What lives by now lives to the end; the collector need not look at it again and again.
     """
     gevent.get_hub().threadpool.apply(part_files, ("", 0, Recorder("").take()))
     inspect.stack()
+    gc.collect()
+    gc.freeze()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
+from bench.analysis.pacing import APPEND_COLUMNS
 from bench.analysis.record import RunRecord, read_record
 from bench.analysis.summary import summarise
 from bench.analysis.tables import turns_arrow
@@ -23,7 +24,7 @@ def load_record(folder: RunFolder) -> RunRecord:
     folder.merge_parts()
     run = folder.read_run()
     warmup_s = float(run.get("options", {}).get("warmup_s") or 0.0)
-    return read_record(run, folder.read_events(), folder.append_batches(), warmup_s)
+    return read_record(run, folder.read_events(), folder.append_batches(APPEND_COLUMNS), warmup_s)
 
 
 def build_report(path: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:

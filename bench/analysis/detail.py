@@ -1,0 +1,111 @@
+"""Turns the small JSON objects of event rows into values, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from bench.analysis.moments import Label
+from bench.dialects.base import Kind
+from bench.runs.event import EventRow
+
+MESSAGE_LIMIT = 300
+"""Characters kept of what a server or network said."""
+
+
+def parsed(detail: str | None) -> dict[str, Any]:
+    """The JSON object of a row's `detail`; empty when it holds none."""
+    if not detail:
+        return {}
+    try:
+        value = json.loads(detail)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def number(value: object) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def text(value: object) -> str | None:
+    """A string as it is, a number as text, else None."""
+    if isinstance(value, str):
+        return value or None
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else str(value)
+
+
+def labels_of(row: EventRow) -> Label | None:
+    """The labels of an utterance note; None when those that matter are missing."""
+    detail = parsed(row.detail)
+    turn = number(detail.get("turn"))
+    turn = row.turn_index if turn is None else turn
+    speech_start_ms = number(detail.get("speech_start_ms"))
+    speech_end_ms = number(detail.get("speech_end_ms"))
+    if turn is None or speech_start_ms is None or speech_end_ms is None:
+        return None
+    pauses = detail.get("pauses")
+    return Label(
+        session_id=row.session_id,
+        turn_index=int(turn),
+        utterance=text(detail.get("utterance")) or "",
+        category=text(detail.get("category")) or "",
+        started_ns=row.at_ns,
+        audio_ms=row.audio_ms,
+        duration_ms=number(detail.get("duration_ms")),
+        speech_start_ms=speech_start_ms,
+        speech_end_ms=speech_end_ms,
+        pauses=_pauses(pauses if isinstance(pauses, list) else []),
+        watchdog_s=number(detail.get("watchdog_s")),
+    )
+
+
+def _pauses(values: list[Any]) -> tuple[tuple[float, float], ...]:
+    pauses = []
+    for value in values:
+        ends = [number(end) for end in value] if isinstance(value, list) else []
+        if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
+            pauses.append((ends[0], ends[1]))
+    return tuple(pauses)
+
+
+def fault_class_of(row: EventRow) -> str:
+    """One word for what a row reports as wrong: the server's own code where it gave one."""
+    detail = parsed(row.detail)
+    match row.kind:
+        case Kind.CONNECT_FAILED:
+            return text(detail.get("class")) or "connect_failed"
+        case Kind.CLOSED:
+            return f"closed_by_{text(detail.get('by')) or 'unknown'}"
+        case Kind.RESPONSE_DONE:
+            status = text(detail.get("status")) or "unknown"
+            return text(detail.get("error_code")) or f"response_{status}"
+        case Kind.MALFORMED:
+            return "malformed"
+    return text(detail.get("code")) or text(detail.get("type")) or "error"
+
+
+def message_of(row: EventRow) -> str:
+    """What a row reports as wrong, in the words of who said it; may be empty."""
+    detail = parsed(row.detail)
+    match row.kind:
+        case Kind.CLOSED:
+            code, reason = text(detail.get("code")), text(detail.get("reason"))
+            said = ", ".join(part for part in (code and f"code {code}", reason) if part)
+        case Kind.RESPONSE_DONE:
+            said = text(detail.get("reason")) or ""
+        case Kind.MALFORMED:
+            said = text(detail.get("error")) or "a message that is no known JSON object"
+        case _:
+            said = text(detail.get("message")) or ""
+    return said[:MESSAGE_LIMIT]
+
+
+def fault_of(row: EventRow) -> str:
+    """Class and message in one line."""
+    message = message_of(row)
+    return f"{fault_class_of(row)}: {message}" if message else fault_class_of(row)

@@ -1,0 +1,191 @@
+"""Holds what a pass over a session's rows has found of each turn, before it is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bench.runs.event import EventRow
+
+MS = 1_000_000
+"""Nanoseconds in a millisecond."""
+
+ONSET_SLACK_MS = 100.0
+"""A segment that ends this soon after the speech began holds none of it: voice activity
+detection adds silence at a segment's end, and its frames blur its edges."""
+
+PAUSE_REACH_MS = 300.0
+"""How far from a labelled pause the server's boundary may lie and still be its doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What an utterance note says. `_ms` count from the clip's first sample.
+
+    `audio_ms` is that sample's position on the session's audio clock.
+    """
+
+    session_id: str
+    turn_index: int
+    utterance: str
+    category: str
+    started_ns: int
+    audio_ms: float | None
+    duration_ms: float | None
+    speech_start_ms: float
+    speech_end_ms: float
+    pauses: tuple[tuple[float, float], ...]
+    watchdog_s: float | None
+
+    @property
+    def speech_start_ns(self) -> int:
+        """When the first sample of speech was due to leave the caller."""
+        return self.started_ns + round(self.speech_start_ms * MS)
+
+    @property
+    def speech_end_ns(self) -> int:
+        """Latency zero: when the caller truly stopped speaking."""
+        return self.started_ns + round(self.speech_end_ms * MS)
+
+    def pause_at(self, position_ms: float) -> int | None:
+        """Index of the pause a boundary at `position_ms` is due to: around it or nearest."""
+        best: tuple[float, int] | None = None
+        for index, (start_ms, end_ms) in enumerate(self.pauses):
+            distance_ms = max(start_ms - position_ms, position_ms - end_ms, 0.0)
+            if distance_ms <= PAUSE_REACH_MS and (best is None or distance_ms < best[0]):
+                best = (distance_ms, index)
+        return None if best is None else best[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """A boundary of a speech segment: when it arrived, and where in the clip it lies.
+
+    `by_server` tells whether the position is the server's, or only its arrival.
+    """
+
+    turn: TurnMoments
+    at_ns: int
+    seq: int
+    item_id: str | None
+    position_ms: float
+    by_server: bool
+
+
+@dataclass(slots=True, eq=False)
+class Cause:
+    """The item a response will answer: the latest that ended or was committed."""
+
+    turn: TurnMoments | None
+    item_id: str | None
+    stop: Mark | None = None
+    answered: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class ResponseMoments:
+    """What came of one response."""
+
+    response_id: str
+    created_ns: int
+    created_seq: int
+    cause: Cause
+    attributed: bool
+    deltas: list[EventRow] = field(default_factory=list)
+    first_transcript_ns: int | None = None
+    done_ns: int | None = None
+    status: str | None = None
+    reason: str | None = None
+    error_code: str | None = None
+
+    @property
+    def first_audio_ns(self) -> int | None:
+        """Arrival of its first audio delta."""
+        return self.deltas[0].at_ns if self.deltas else None
+
+    @property
+    def last_audio_ns(self) -> int | None:
+        """Arrival of its last audio delta."""
+        return self.deltas[-1].at_ns if self.deltas else None
+
+    @property
+    def first_audible_ns(self) -> int | None:
+        """First audible sample in a player that plays each delta as soon as it can.
+
+        It has no playout buffer; see voice_to_voice_ms in bench.analysis.metrics.
+        """
+        playhead_ns = 0
+        for delta in self.deltas:
+            audio_ms = delta.audio_ms or 0.0
+            starts_ns = max(delta.at_ns, playhead_ns)
+            if delta.silence_ms is not None and delta.silence_ms < audio_ms:
+                return starts_ns + round(delta.silence_ms * MS)
+            playhead_ns = starts_ns + round(audio_ms * MS)
+        return None
+
+    def answers(self, stop: Mark) -> bool:
+        """Whether it was caused by the very item that `stop` ends, though it came sooner."""
+        return stop.item_id is not None and stop.item_id == self.cause.item_id
+
+    @property
+    def reply_ms(self) -> float:
+        """Duration of its audio, as received."""
+        return sum(delta.audio_ms or 0.0 for delta in self.deltas)
+
+
+@dataclass(slots=True, eq=False)
+class TurnMoments:
+    """What came of one turn; lists are in recorded order."""
+
+    label: Label
+    last_seen_ns: int
+    starts: list[Mark] = field(default_factory=list)
+    stops: list[Mark] = field(default_factory=list)
+    transcripts: dict[str | None, int] = field(default_factory=dict)
+    responses: list[ResponseMoments] = field(default_factory=list)
+    errors: list[tuple[str, str]] = field(default_factory=list)
+    """Code and text of each error event while it was under way."""
+    closed_by: str | None = None
+    closed_text: str | None = None
+    ended_ns: int | None = None
+    end_reason: str | None = None
+
+    def _is_false(self, stop: Mark) -> bool:
+        """Whether a segment holds nothing of the utterance: noise before or after it."""
+        if stop.position_ms < self.label.speech_start_ms + ONSET_SLACK_MS:
+            return True
+        if stop.item_id is None:
+            return False
+        start = next((start for start in self.starts if start.item_id == stop.item_id), None)
+        return start is not None and self._is_after_speech(start)
+
+    def _is_after_speech(self, start: Mark) -> bool:
+        # An arrival may lag behind the speech it tells of; the server's position may not.
+        return start.by_server and start.position_ms >= self.label.speech_end_ms
+
+    def onset(self) -> Mark | None:
+        """The first speech_started of a segment that holds speech of the utterance."""
+        false = {stop.item_id for stop in self.stops if self._is_false(stop)} - {None}
+        for start in self.starts:
+            if start.item_id not in false and not self._is_after_speech(start):
+                return start
+        return None
+
+    def end_of_turn(self) -> Mark | None:
+        """The first speech_stopped of a segment that holds speech of the utterance."""
+        return next((stop for stop in self.stops if not self._is_false(stop)), None)
+
+    def replies(self) -> list[ResponseMoments]:
+        """Responses that answer the utterance: not those to a segment without its speech."""
+        return [
+            response
+            for response in self.responses
+            if response.cause.stop is None or not self._is_false(response.cause.stop)
+        ]
+
+    def reply(self) -> ResponseMoments | None:
+        """The response to the end of turn: the first created after it, or the one to it."""
+        end = self.end_of_turn()
+        for response in self.replies():
+            if end is None or response.created_seq > end.seq or response.answers(end):
+                return response
+        return None

@@ -1,0 +1,76 @@
+"""Turns measured turns and the embedded server's own log into the error of the instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.analysis.statistics import Distribution, distribution
+from bench.analysis.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementError:
+    """How far measurements lie from what the server wrote down, in ms: measured minus truth.
+
+    Valid only when server and worker share a host, hence a monotonic clock. Arrivals come
+    after the server's instants by the way through the kernel, so their errors are small and
+    above zero; the error of a latency, a difference of two arrivals, lies around zero.
+    """
+
+    matched: int
+    unmatched: int
+    """Turns with a response that the log does not hold."""
+    response_latency_ms: Distribution
+    speech_stopped_ms: Distribution
+    first_audio_ms: Distribution
+
+
+def measurement_error(
+    turns: Iterable[Turn], truth: Iterable[Mapping[str, Any]]
+) -> MeasurementError:
+    """Join turns with the server's ground-truth log by response_id.
+
+    A line of the log has `response_id` and the monotonic ns `speech_stopped_ns` and
+    `first_audio_ns`, null where there was none; other lines are skipped. A turn whose instant
+    is missing on either side counts as missing there.
+    """
+    by_id = {line["response_id"]: line for line in truth if line.get("response_id")}
+    with_response = [turn for turn in turns if turn.response_id is not None]
+    pairs = [(t, by_id[t.response_id]) for t in with_response if t.response_id in by_id]
+    return MeasurementError(
+        matched=len(pairs),
+        unmatched=len(with_response) - len(pairs),
+        response_latency_ms=_errors(
+            _difference(
+                _difference(turn.first_audio_ns, turn.speech_stopped_ns),
+                _difference(line.get("first_audio_ns"), _stopped_ns(turn, line)),
+            )
+            for turn, line in pairs
+        ),
+        speech_stopped_ms=_errors(
+            _difference(turn.speech_stopped_ns, _stopped_ns(turn, line)) for turn, line in pairs
+        ),
+        first_audio_ms=_errors(
+            _difference(turn.first_audio_ns, line.get("first_audio_ns")) for turn, line in pairs
+        ),
+    )
+
+
+def _stopped_ns(turn: Turn, line: Mapping[str, Any]) -> int | None:
+    """When the server says it ended the turn, None when it means another item than the turn."""
+    if line.get("item_id", turn.item_id) != turn.item_id:
+        return None
+    stopped_ns: int | None = line.get("speech_stopped_ns")
+    return stopped_ns
+
+
+def _difference(later: int | None, sooner: int | None) -> int | None:
+    return None if later is None or sooner is None else later - sooner
+
+
+def _errors(differences_ns: Iterable[int | None]) -> Distribution:
+    listed = list(differences_ns)
+    known = [difference / 1e6 for difference in listed if difference is not None]
+    return distribution(known, missing=len(listed) - len(known))

@@ -1,0 +1,248 @@
+"""Turns one session's event rows into the session and its turns, with every instant found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.analysis.attribution import Attribution
+from bench.analysis.detail import fault_class_of, message_of, number, parsed, text
+from bench.analysis.moments import Label, Mark, TurnMoments
+from bench.analysis.verdict import judge
+from bench.dialects.base import Kind
+from bench.runs.event import EventRow
+
+COLD, WARMUP, MEASURED = "cold", "warmup", "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance and its response, if any. None means that it never came or is not known.
+
+    Instants (`_ns`) are monotonic nanoseconds of the session's worker: arrivals in the kernel,
+    except `started_ns`, `speech_start_ns` and `speech_end_ns`, which follow from the audio
+    clock and the clip's labels. `_ms` labels count from the clip's first sample.
+    """
+
+    session_id: str
+    turn_index: int
+    utterance: str
+    category: str
+    duration_ms: float | None
+    speech_start_ms: float
+    speech_end_ms: float
+    pauses: tuple[tuple[float, float], ...]
+    watchdog_s: float | None
+    outcome: str
+    """A name in bench.analysis.outcomes.OUTCOMES."""
+    turn_class: str
+    """`cold`: first of its session; `warmup`: began too early to count; else `measured`."""
+    cut_off: bool
+    """The relevant speech_stopped, or reply audio, came strictly before speech_end_ns."""
+    cut_off_pause: int | None
+    started_ns: int
+    speech_start_ns: int
+    speech_end_ns: int
+    speech_started_ns: int | None
+    speech_stopped_ns: int | None
+    """Arrival of the first speech_stopped whose segment holds speech of the utterance."""
+    response_created_ns: int | None
+    first_audio_ns: int | None
+    first_audible_ns: int | None
+    last_audio_ns: int | None
+    response_done_ns: int | None
+    transcript_done_ns: int | None
+    first_output_transcript_ns: int | None
+    ended_ns: int | None
+    observed_until_ns: int
+    """Until when anything missing was waited for: ended_ns, else the last row of the turn."""
+    item_id: str | None
+    response_id: str | None
+    response_status: str | None
+    delta_count: int
+    reply_ms: float
+    """Duration of the response's audio, as received."""
+    end_reason: str | None
+    """As noted: done, watchdog, disconnected or stopped; None when the note is missing."""
+    error: str | None
+    """What the server or the network said, when that is what ended the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """How one session came up and went down; instants as in Turn."""
+
+    session_id: str
+    connect_started_ns: int | None = None
+    connected_ns: int | None = None
+    session_updated_ns: int | None = None
+    failed_ns: int | None = None
+    failed_class: str | None = None
+    failed_message: str | None = None
+    closed_ns: int | None = None
+    closed_by: str | None = None
+    closed_code: int | None = None
+    closed_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unattributed:
+    """A row that belongs to no turn, and why."""
+
+    session_id: str
+    kind: str
+    at_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something the server or the network reported as wrong, whether or not a turn suffered."""
+
+    session_id: str
+    at_ns: int
+    fault_class: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAssembly:
+    """Everything one session's rows say."""
+
+    session: SessionRecord
+    turns: list[Turn]
+    unattributed: list[Unattributed]
+    faults: list[Fault]
+
+
+def assemble_session(
+    rows: Sequence[EventRow], warm_until_ns: int | None = None
+) -> SessionAssembly:
+    """The session and its turns; never raises on any order, loss or duplication of rows.
+
+    `rows` are of one session, in any order: `seq` says which came first, a row given twice
+    counts once. Turns whose utterance began before `warm_until_ns` (on the session's clock) are
+    warm-up. The rows of one turn alone, from its utterance note on, give that same turn.
+    """
+    ordered = sorted(dict.fromkeys(rows), key=lambda row: (row.seq, row.at_ns))
+    attribution = Attribution()
+    attribution.take_all(ordered)
+    return SessionAssembly(
+        _session(ordered),
+        [_turn(moments, warm_until_ns) for moments in attribution.turns],
+        [
+            Unattributed(row.session_id, str(row.kind), row.at_ns, reason)
+            for row, reason in attribution.unattributed
+        ],
+        [
+            Fault(row.session_id, row.at_ns, fault_class_of(row), message_of(row))
+            for row in ordered
+            if _is_fault(row)
+        ],
+    )
+
+
+def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
+    label = moments.label
+    onset, end, reply = moments.onset(), moments.end_of_turn(), moments.reply()
+    cut_off, cut_off_ms = _cut_off(moments, end)
+    ended_ns = moments.ended_ns
+    verdict = judge(moments, cut_off=cut_off)
+    return Turn(
+        session_id=label.session_id,
+        turn_index=label.turn_index,
+        utterance=label.utterance,
+        category=label.category,
+        duration_ms=label.duration_ms,
+        speech_start_ms=label.speech_start_ms,
+        speech_end_ms=label.speech_end_ms,
+        pauses=label.pauses,
+        watchdog_s=label.watchdog_s,
+        outcome=verdict.outcome,
+        turn_class=_turn_class(label, warm_until_ns),
+        cut_off=cut_off,
+        cut_off_pause=None if cut_off_ms is None else label.pause_at(cut_off_ms),
+        started_ns=label.started_ns,
+        speech_start_ns=label.speech_start_ns,
+        speech_end_ns=label.speech_end_ns,
+        speech_started_ns=None if onset is None else onset.at_ns,
+        speech_stopped_ns=None if end is None else end.at_ns,
+        response_created_ns=None if reply is None else reply.created_ns,
+        first_audio_ns=None if reply is None else reply.first_audio_ns,
+        first_audible_ns=None if reply is None else reply.first_audible_ns,
+        last_audio_ns=None if reply is None else reply.last_audio_ns,
+        response_done_ns=None if reply is None else reply.done_ns,
+        transcript_done_ns=_transcript_done_ns(moments, end),
+        first_output_transcript_ns=None if reply is None else reply.first_transcript_ns,
+        ended_ns=ended_ns,
+        observed_until_ns=moments.last_seen_ns if ended_ns is None else ended_ns,
+        item_id=None if end is None else end.item_id,
+        response_id=None if reply is None else reply.response_id,
+        response_status=None if reply is None else reply.status,
+        delta_count=0 if reply is None else len(reply.deltas),
+        reply_ms=0.0 if reply is None else reply.reply_ms,
+        end_reason=moments.end_reason,
+        error=verdict.error,
+    )
+
+
+def _turn_class(label: Label, warm_until_ns: int | None) -> str:
+    if label.turn_index == 0:
+        return COLD
+    early = warm_until_ns is not None and label.started_ns < warm_until_ns
+    return WARMUP if early else MEASURED
+
+
+def _cut_off(moments: TurnMoments, end: Mark | None) -> tuple[bool, float | None]:
+    """Whether the turn was taken too soon, and where in the clip the server's boundary lay."""
+    speech_end_ns = moments.label.speech_end_ns
+    if end is not None and end.at_ns < speech_end_ns:
+        return True, end.position_ms
+    heard = [r.first_audio_ns for r in moments.replies() if r.first_audio_ns is not None]
+    if not heard or min(heard) >= speech_end_ns:
+        return False, None
+    # Its speech_stopped came later or never; the boundary is unknown unless that one says it.
+    return True, end.position_ms if end is not None and end.by_server else None
+
+
+def _transcript_done_ns(moments: TurnMoments, end: Mark | None) -> int | None:
+    if end is not None:
+        return moments.transcripts.get(end.item_id)
+    return min(moments.transcripts.values(), default=None)
+
+
+def _is_fault(row: EventRow) -> bool:
+    match row.kind:
+        case Kind.CONNECT_FAILED | Kind.ERROR | Kind.MALFORMED:
+            return True
+        case Kind.CLOSED:
+            return parsed(row.detail).get("by") != "client"
+        case Kind.RESPONSE_DONE:
+            return parsed(row.detail).get("status") in {"failed", "incomplete"}
+    return False
+
+
+def _session(rows: Sequence[EventRow]) -> SessionRecord:
+    first: dict[str, EventRow] = {}
+    for row in rows:
+        first.setdefault(row.kind, row)
+
+    def at_ns(kind: Kind) -> int | None:
+        return first[kind].at_ns if kind in first else None
+
+    failed = parsed(first[Kind.CONNECT_FAILED].detail) if Kind.CONNECT_FAILED in first else {}
+    closed = parsed(first[Kind.CLOSED].detail) if Kind.CLOSED in first else {}
+    code = number(closed.get("code"))
+    return SessionRecord(
+        session_id=rows[0].session_id if rows else "",
+        connect_started_ns=at_ns(Kind.CONNECT_STARTED),
+        connected_ns=at_ns(Kind.CONNECTED),
+        session_updated_ns=at_ns(Kind.SESSION_UPDATED),
+        failed_ns=at_ns(Kind.CONNECT_FAILED),
+        failed_class=text(failed.get("class")),
+        failed_message=text(failed.get("message")),
+        closed_ns=at_ns(Kind.CLOSED),
+        closed_by=text(closed.get("by")),
+        closed_code=None if code is None else int(code),
+        closed_reason=text(closed.get("reason")),
+    )

@@ -1,0 +1,94 @@
+"""Turns what came of a turn into its outcome and, if the server said so, the reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bench.analysis.moments import ResponseMoments, TurnMoments
+
+
+class Verdict(NamedTuple):
+    """How a turn ended, a name in OUTCOMES, and what the server or network said about it."""
+
+    outcome: str
+    error: str | None = None
+
+
+def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
+    """The outcome of a turn.
+
+    A whole reply is `ok` even when the connection or the run ended while the caller listened:
+    nothing about such a turn is unknown. A cut-off turn is judged by its last response, since
+    the one to the premature end was bound to be cancelled.
+    """
+    replies = moments.replies()
+    reply = moments.reply()
+    if cut_off and replies:
+        reply = replies[-1]
+    return (
+        _broken_off(moments, reply, cut_off=cut_off)
+        or _refused(moments, reply)
+        or Verdict(_heard(moments, replies, reply, cut_off=cut_off))
+    )
+
+
+def _is_whole(reply: ResponseMoments | None) -> bool:
+    return reply is not None and reply.status == "completed" and bool(reply.deltas)
+
+
+def _broken_off(
+    moments: TurnMoments, reply: ResponseMoments | None, *, cut_off: bool
+) -> Verdict | None:
+    """The run or the connection ended before the turn did."""
+    lost = moments.closed_by in {"server", "network"}
+    reason = moments.end_reason
+    if moments.ended_ns is None:  # a killed process notes nothing
+        reason = "disconnected" if lost else "stopped"
+    elif _is_whole(reply) and not cut_off:
+        return None
+    if reason == "stopped":
+        return Verdict("stopped")
+    if reason == "disconnected":
+        limited = next((error for code, error in moments.errors if _is_rate_limit(code)), None)
+        if limited is not None:  # the server said why it hung up
+            return Verdict("rate_limited", limited)
+        return Verdict("disconnected", moments.closed_text)
+    return None
+
+
+def _refused(moments: TurnMoments, reply: ResponseMoments | None) -> Verdict | None:
+    """The response failed, or an error event came instead of its end."""
+    if reply is not None and reply.status in {"failed", "incomplete"}:
+        code = reply.error_code or reply.reason or reply.status
+        limited = _is_rate_limit(reply.error_code or "")
+        return Verdict("rate_limited" if limited else "server_error", code)
+    # Most errors leave the session as it was: only one without a finished reply ended the turn.
+    if moments.errors and (reply is None or reply.done_ns is None):
+        code, error = moments.errors[-1]
+        return Verdict("rate_limited" if _is_rate_limit(code) else "server_error", error)
+    return None
+
+
+def _heard(
+    moments: TurnMoments,
+    replies: list[ResponseMoments],
+    reply: ResponseMoments | None,
+    *,
+    cut_off: bool,
+) -> str:
+    """The outcome by what reached the caller, when nothing broke off and nothing failed."""
+    timed_out = moments.end_reason == "watchdog"
+    if cut_off:
+        last_ns = max((r.last_audio_ns for r in replies if r.last_audio_ns is not None), default=0)
+        return "no_reply" if timed_out and last_ns < moments.label.speech_end_ns else "cut_off"
+    if reply is None:
+        return "no_reply"
+    if reply.status == "cancelled" and reply.reason != "client_cancelled":
+        return "interrupted"
+    if not reply.deltas:
+        return "no_reply" if reply.done_ns is None else "audio_less"
+    return "server_error" if timed_out and reply.done_ns is None else "ok"
+
+
+def _is_rate_limit(code: str) -> bool:
+    return "rate_limit" in code or code in {"too_many_requests", "429"}

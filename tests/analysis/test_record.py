@@ -1,0 +1,284 @@
+"""From tables to the record of a run, its turns table and its summary."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench.analysis.clock import RunClock, worker_of
+from bench.analysis.metrics import HEADLINE, METRICS
+from bench.analysis.record import read_record
+from bench.analysis.statistics import distribution
+from bench.analysis.summary import summarise
+from bench.analysis.tables import (
+    COLUMNS,
+    INSTANTS,
+    events_to_sessions,
+    turns_arrow,
+    turns_table,
+    worker_spans,
+)
+from bench.analysis.truth import measurement_error
+from bench.analysis.turns import assemble_session
+from bench.analysis.validity import judge_run
+from bench.dialects.base import Kind
+from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA
+
+RUN = {
+    "run_id": "r1",
+    "ended_at": "2030-01-01T00:00:00Z",
+    "workers": {
+        "w0": {"ended": "closed", "clock_anchors": [{"monotonic_ns": 0, "realtime_ns": 5 * 10**9}]}
+    },
+}
+
+
+def event_table(rows):
+    columns = zip(*rows, strict=True) if rows else [()] * len(EVENT_SCHEMA)
+    arrays = [
+        pa.array(list(values), field.type)
+        for values, field in zip(columns, EVENT_SCHEMA, strict=True)
+    ]
+    return pa.table(arrays, schema=EVENT_SCHEMA)
+
+
+def in_parts(rows, size):
+    """As parts come: interleaved, each with dictionaries of its own."""
+    return pa.concat_tables(
+        [event_table(rows[i : i + size]) for i in range(0, len(rows), size)] or [event_table([])]
+    )
+
+
+def renamed(rows, session_id):
+    return [row._replace(session_id=session_id) for row in rows]
+
+
+@pytest.fixture
+def sessions(golden):
+    """One session for each golden trace."""
+    return {
+        f"w0-{number:05d}": renamed(golden[name], f"w0-{number:05d}")
+        for number, name in enumerate(sorted(golden))
+    }
+
+
+@pytest.fixture
+def events(sessions):
+    rows = sorted((row for rows in sessions.values() for row in rows), key=lambda row: row.at_ns)
+    return in_parts(rows, 7)
+
+
+def test_sessions_come_back_whole_and_in_order(sessions, events):
+    assert dict(events_to_sessions(events)) == sessions
+    assert [name for name, _ in events_to_sessions(events)] == sorted(sessions)
+
+
+def test_small_blocks_change_nothing(sessions, events, monkeypatch):
+    for rows in (1, 20, 40):
+        monkeypatch.setattr("bench.analysis.tables._BLOCK_ROWS", rows)
+        assert dict(events_to_sessions(events)) == sessions
+
+
+def test_no_events():
+    empty = event_table([])
+    assert list(events_to_sessions(empty)) == []
+    assert worker_spans(empty) == {}
+    record = read_record(RUN, empty, [])
+    summary = summarise(RUN, record, "1.0")
+    assert summary["turns"]["started"] == 0
+    assert summary["validity"]["valid"] is False
+    assert list(record.turns_table().columns) == list(COLUMNS)
+
+
+def test_columns_are_the_documented_ones(events):
+    table = read_record(RUN, events, []).turns_table()
+    assert list(table.columns) == [
+        *("session_id", "turn_index", "utterance", "category", "outcome", "turn_class"),
+        *("cut_off", "cut_off_pause"),
+        *("started_ns", "speech_start_ns", "speech_end_ns", "speech_started_ns"),
+        *("speech_stopped_ns", "response_created_ns", "first_audio_ns", "first_audible_ns"),
+        *("last_audio_ns", "response_done_ns", "transcript_done_ns"),
+        *("first_output_transcript_ns", "ended_ns", "item_id", "response_id"),
+        *("response_status", "delta_count", "reply_ms", "error", "censored_ms"),
+        "since_start_s",
+        *(name for name, metric in METRICS.items() if metric.scope == "turn"),
+    ]
+
+
+def test_no_instant_loses_a_nanosecond(events, tmp_path):
+    record = read_record(RUN, events, [])
+    path = tmp_path / "turns.parquet"
+    pq.write_table(turns_arrow(record.turns_table()), path)
+    stored = pq.read_table(path)
+    assert all(stored.schema.field(name).type == pa.int64() for name in INSTANTS)
+    turns = sorted(record.turns, key=lambda turn: (turn.session_id, turn.turn_index))
+    for name in (*INSTANTS, "cut_off_pause", "item_id", "error", "outcome", "reply_ms"):
+        assert stored[name].to_pylist() == [getattr(turn, name) for turn in turns]
+    for name in HEADLINE:
+        if METRICS[name].scope == "turn":
+            expected = [METRICS[name].measure(turn) for turn in turns]
+            assert stored[name].to_pylist() == expected
+
+
+def test_types_do_not_depend_on_what_came(golden):
+    for name in ("clean", "never_heard"):
+        table = turns_table(assemble_session(golden[name]).turns)
+        assert turns_arrow(table).schema.types == turns_arrow(turns_table([])).schema.types
+        assert isinstance(table["first_audio_ns"].dtype, pd.Int64Dtype)
+
+
+def test_seconds_since_the_start_by_anchors():
+    spans = {"w0": (100 * 10**9, 130 * 10**9), "w1": (7 * 10**9, 20 * 10**9), "w2": (3, 4)}
+    anchors = {"w0": (90, 1000), "w1": (5, 1015)}  # begin at 1,010 s and 1,017 s
+    run = {
+        "workers": {
+            worker: {
+                "clock_anchors": [{"monotonic_ns": m * 10**9, "realtime_ns": r * 10**9}],
+            }
+            for worker, (m, r) in anchors.items()
+        }
+    }
+    clock = RunClock.of_run(run, spans)
+    assert clock.since_start_s("w0-00001", 101 * 10**9) == 1
+    assert clock.since_start_s("w1-00001", 7 * 10**9) == 7
+    assert clock.since_start_s("w2-00001", 3) == 0
+    assert clock.since_start_s("w9-00001", 3) is None
+    assert clock.duration_s == 30
+    assert worker_of("host-a-00012") == "host-a"
+
+
+def test_warm_up_counts_from_the_first_event(golden):
+    everything = read_record(RUN, in_parts(renamed(golden["two_turns"], "w0-1"), 9), [], 6.251)
+    assert [turn.turn_class for turn in everything.turns] == ["cold", "warmup"]
+    later = read_record(RUN, in_parts(renamed(golden["two_turns"], "w0-1"), 9), [], 6.25)
+    assert [turn.turn_class for turn in later.turns] == ["cold", "measured"]
+
+
+def warm(rows):
+    """The same session with its turns numbered from 1, so that none is cold."""
+
+    def renumbered(row):
+        detail = json.loads(row.detail) if row.detail else {}
+        if "turn" not in detail:
+            return row
+        turn = detail["turn"] + 1
+        return row._replace(turn_index=turn, detail=json.dumps({**detail, "turn": turn}))
+
+    return [renumbered(row) for row in rows]
+
+
+def test_summary(golden):
+    rows = [
+        row
+        for number, name in enumerate(["clean", "no_reply", "mid_pause", "disconnect"])
+        for row in renamed(warm(golden[name]), f"w0-{number}")
+    ]
+    rows += renamed(golden["two_turns"], "w0-9")
+    frames = pa.table(
+        [["w0-0", "w0-0"], [0, 1], [0, 20_000_000], [1_000_000, 22_000_000]],
+        schema=APPEND_SCHEMA,
+    )
+    record = read_record(RUN, event_table(rows), [frames])
+    summary = summarise(RUN, record, "1.0")
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert list(summary) == [
+        *("schema_version", "rtbench_version", "run_id", "validity", "duration_s", "sessions"),
+        *("turns", "metrics", "by_utterance", "pacing", "client_lag_ms", "unattributed"),
+        "errors",
+    ]
+    assert summary["validity"] == {"valid": True, "reasons": []}
+    assert summary["sessions"] == {"started": 5, "opened": 5, "failed": 0}
+    turns = summary["turns"]
+    assert (turns["started"], turns["measured"], turns["cold"], turns["cut_off"]) == (6, 5, 1, 1)
+    assert {name: count for name, count in turns["outcomes"].items() if count} == {
+        "ok": 3,
+        "no_reply": 1,
+        "cut_off": 1,
+        "disconnected": 1,
+    }
+    ttfa = summary["metrics"]["ttfa_ms"]
+    assert (ttfa["n"], ttfa["censored"], ttfa["missing"]) == (3, 1, 0)  # not the cut-off one
+    assert ttfa["p99"] == {"value": 15_000, "censored": True, "enough": False}
+    assert summary["metrics"]["transcript_ms"]["missing"] == 2
+    assert summary["metrics"]["connect_ms"]["n"] == 5
+    assert summary["by_utterance"]["other"]["metrics"]["ttfa_ms"]["p50"]["value"] == 800
+    assert summary["by_utterance"]["clip"]["turns"] == 4
+    assert summary["pacing"]["lateness_ms"]["max"] == 2
+    assert summary["errors"] == [
+        {
+            "class": "closed_by_network",
+            "message": "code 1006, connection reset",
+            "count": 1,
+            "first_s": 4.2,
+            "last_s": 4.2,
+        }
+    ]
+
+
+def test_validity_in_plain_words():
+    good = distribution([1.0] * 1000)
+    assert judge_run(RUN, good, good, 1) == []
+    bad = distribution([1.0] * 900 + [15.25] * 100)
+    unsent = distribution([1.0] * 90, missing=10)
+    assert judge_run(RUN, bad, bad, 0) == [
+        "Frames left late: p99 lateness is 15.2 ms, limit 10 ms.",
+        "Received events lay unread: p99 client lag is 15.2 ms, limit 10 ms.",
+        "No turn was measured: each was cold or in warm-up, or none was begun.",
+    ]
+    assert judge_run(RUN, unsent, good, 1) == [
+        "Frames were never sent: 10 of 100 due (10.0%), limit 1%."
+    ]
+    killed = {"ended_at": None, "workers": {"w0": {"ended": "closed"}, "w1": {"ended": None}}}
+    assert judge_run(killed, good, good, 1) == [
+        "The run did not end properly: ended_at is missing from run.json.",
+        "Worker w1 did not end properly: its last records may be missing.",
+    ]
+    assert judge_run({"ended_at": "x", "workers": {}}, good, good, 1) == [
+        "No worker handed in its records."
+    ]
+
+
+def test_error_against_the_truth(golden, new_trace):
+    turns = [
+        turn
+        for name in ("two_turns", "mid_pause", "no_reply")
+        for turn in assemble_session(golden[name]).turns
+    ]
+    ns = new_trace(opened=False).ns
+    truth = [
+        {"kind": "segment", "speech_stopped_ns": 1},
+        {
+            "response_id": "resp_0",
+            "item_id": "item_0",
+            "speech_stopped_ns": ns(3539.5),
+            "first_audio_ns": ns(3899.75),
+        },
+        {"response_id": "resp_1", "speech_stopped_ns": ns(8549), "first_audio_ns": None},
+    ]
+    error = measurement_error(turns, truth)
+    assert (error.matched, error.unmatched) == (2, 1)
+    assert error.response_latency_ms == distribution([-0.25], missing=1)
+    assert error.speech_stopped_ms == distribution([0.5, 1.0])
+    assert error.first_audio_ms == distribution([0.25], missing=1)
+
+
+def test_a_reply_to_another_item_says_nothing_of_this_stop(golden, new_trace):
+    turns = assemble_session(golden["clean"]).turns
+    line = {"response_id": "resp_0", "item_id": "item_x", "speech_stopped_ns": 1}
+    error = measurement_error(turns, [line])
+    assert error.speech_stopped_ms == distribution([], missing=1)
+
+
+def test_headline_lists_every_metric_once():
+    assert sorted(HEADLINE) == sorted(METRICS)
+    assert all(name == metric.name for name, metric in METRICS.items())
+    assert {metric.better for metric in METRICS.values()} == {"lower", "higher"}
+
+
+def test_kinds_read_from_parquet_are_kinds(events):
+    kinds = {row.kind for _, rows in events_to_sessions(events) for row in rows}
+    assert kinds <= {kind.value for kind in Kind}

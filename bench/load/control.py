@@ -29,7 +29,7 @@ class RunControl:
         options = environment.parsed_options
         plan = make_call_plan(options, environment.host)
         described = describe_options(options)
-        files = list(environment.parsed_locustfiles or [])
+        files = [_relative(path) for path in environment.parsed_locustfiles or []]
         started = datetime.now(UTC)
         scenario = Path(files[0]).stem if files else "scenario"
         run_id = options.run_id or f"{started:%Y%m%d-%H%M%S}-{scenario}"
@@ -41,7 +41,7 @@ class RunControl:
                 "files": files,
                 "classes": [user_class.__name__ for user_class in environment.user_classes],
             },
-            "command": shlex.join(["locust", *sys.argv[1:]]),
+            "command": shlex.join(["locust", *map(_relative, sys.argv[1:])]),
             "options": described,
             "plan_sha256": plan_hash(described, files, plan.catalogue),
             "target": plan.endpoint.redacted_url,
@@ -103,6 +103,12 @@ class RunControl:
 def _worker_entry(data: dict[str, Any], ended: str | None) -> dict[str, Any]:
     entry = {key: value for key, value in data.items() if key not in {"worker", "utterances"}}
     return {**entry, "ended": ended}
+
+
+def _relative(text: str) -> str:
+    """A path below the working directory without what lies above it; other texts as they are."""
+    path = Path(text)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else text
 
 
 def _named_path(runs_dir: Path, run_id: str) -> Path:

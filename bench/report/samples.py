@@ -1,0 +1,48 @@
+"""Values of a metric over turns, with the ones only known to be larger."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.report.wording import NARROW_SPACE, quantity
+
+
+class Sample(NamedTuple):
+    """Values in ascending order, and how many more are only known to be larger (censored)."""
+
+    values: NDArray[np.float64]
+    censored: int
+
+    @property
+    def asked(self) -> int:
+        """How many values there would be if every one had come."""
+        return len(self.values) + self.censored
+
+    def percentile(self, percent: int) -> float | None:
+        """Nearest rank with censored values last; None when it falls on one, or on nothing."""
+        rank = max(1, -(-percent * self.asked // 100))
+        return float(self.values[rank - 1]) if rank <= len(self.values) else None
+
+    def percentile_words(self, percent: int) -> str:
+        """The percentile in milliseconds, `>` the largest value when it is censored."""
+        value = self.percentile(percent)
+        if value is not None:
+            return quantity(value)
+        if len(self.values):
+            return f">{NARROW_SPACE}{quantity(float(self.values[-1]))}"
+        return "unknown"
+
+
+def sample(turns: pd.DataFrame, metric: str, censored: int) -> Sample:
+    """The values of `metric` over `turns`, and how many more are known to be censored."""
+    return Sample(np.sort(turns[metric].dropna().to_numpy(dtype=np.float64)), censored)
+
+
+def ttfa(turns: pd.DataFrame) -> Sample:
+    """Time to first audio over `turns`; one that ended without audio is censored."""
+    silent = turns["ttfa_ms"].isna() & turns["censored_ms"].notna()
+    return sample(turns, "ttfa_ms", int(silent.sum()))

@@ -1,0 +1,107 @@
+"""A run's summary as a table for a terminal, or for a log when stdout is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.report.wording import (
+    in_table_order,
+    metric_words,
+    number,
+    percentile,
+    printable,
+    quantity,
+    share,
+    too_few,
+)
+
+_WIDTH = 80
+
+
+def print_summary(
+    run: dict[str, Any],
+    summary: dict[str, Any],
+    report_path: Path | None = None,
+    console: Console | None = None,
+) -> None:
+    """Validity, sessions, turns, metrics and pacing in at most 80 columns.
+
+    A percentile with too few values is dimmed and carries a `*`. Only `report_path`, last, may
+    be longer than a line: it stays in one piece.
+    """
+    console = console or Console(highlight=False)
+    width = min(console.width, _WIDTH)
+    for line in (_validity(summary["validity"]), *_facts(run, summary)):
+        console.print(line, width=width)
+    table = summary["metrics"]
+    shown = [name for name in in_table_order(table) if table[name]["n"]]
+    if shown:
+        console.print()
+        console.print(_metrics({name: table[name] for name in shown}), width=width)
+        if any(too_few(table[name], which) for name in shown for which in ("p95", "p99")):
+            note = "* too few values to lean on: p95 needs 200, p99 needs 1 000"
+            console.print(Text(note, style="dim"), width=width)
+    else:
+        console.print("No measured turn got any audio: there is no latency to report.")
+    if report_path is not None:
+        console.print()
+        console.print(Text(f"Report: {printable(report_path)}"), soft_wrap=True)
+
+
+def _validity(validity: dict[str, Any]) -> Text:
+    valid = validity["valid"]
+    line = Text("VALID" if valid else "INVALID", style="bold green" if valid else "bold red")
+    for reason in validity["reasons"]:
+        line.append(f"\n  - {printable(reason)}", style="not bold default")
+    return line
+
+
+def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
+    sessions, turns = summary["sessions"], summary["turns"]
+    outcomes = ", ".join(
+        f"{_plain(amount)} {printable(name)}"
+        for name, amount in turns["outcomes"].items()
+        if amount
+    )
+    pacing = summary["pacing"]
+    due, sent = pacing["frames_due"], pacing["frames_sent"]
+    late = percentile(pacing["lateness_ms"], "p99", plain=True)
+    started, opened, failed = (_plain(sessions[key]) for key in ("started", "opened", "failed"))
+    cut_off, turns_started = turns["cut_off"], turns["started"]
+    rows = [
+        ("Target", f"{run.get('target')} ({run.get('dialect')}, {run.get('model')})"),
+        ("Duration", quantity(summary["duration_s"], "s", plain=True)),
+        ("Sessions", f"{started} started, {opened} opened, {failed} failed"),
+        ("Turns", f"{_plain(turns_started)} started: {outcomes or 'none'}"),
+        ("Cut off", f"{_plain(cut_off)} ({share(cut_off, turns_started, plain=True)})"),
+        ("Pacing", f"p99 {late} ms late; {_plain(sent)} of {_plain(due)} frames sent"),
+    ]
+    return [Text(f"{name:<9} {printable(value)}") for name, value in rows]
+
+
+def _plain(amount: int) -> str:
+    return number(amount, plain=True)
+
+
+def _metrics(metrics: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("Metric", overflow="ellipsis", no_wrap=True, max_width=30)
+    for heading in ("N", "p50", "p95", "p99"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, spread in metrics.items():
+        words = metric_words(name)
+        unit = words.unit.replace("\u00d7", "x")
+        label = f"{words.label}, {unit}" if unit else words.label
+        cells = [_cell(spread, which) for which in ("p50", "p95", "p99")]
+        table.add_row(Text(printable(label)), number(spread["n"], plain=True), *cells)
+    return table
+
+
+def _cell(spread: dict[str, Any], which: str) -> Text:
+    text = percentile(spread, which, plain=True)
+    return Text(f"{text}*", style="dim") if too_few(spread, which) else Text(f"{text} ")

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.report.text import print_summary
+
+
+def printed(folder: Path, change: Callable[[dict, dict], None] | None = None) -> str:
+    run = json.loads((folder / "run.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text())
+    if change:
+        change(run, summary)
+    stream = io.StringIO()
+    print_summary(run, summary, Path("reports/run/report.html"), Console(file=stream, width=80))
+    return stream.getvalue()
+
+
+def test_the_summary_fits_80_columns_and_is_plain(run60: Path) -> None:
+    text = printed(run60)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.isascii()
+    assert "\x1b" not in text
+    for words in (
+        "VALID",
+        "10 started, 10 opened, 0 failed",
+        "60 started: ",
+        "58 ok",
+        "1 cut_off",
+        "1 no_reply",
+        "Report: reports/run/report.html",
+    ):
+        assert words in text
+
+
+def test_the_summary_says_the_numbers_of_summary_json(run60: Path) -> None:
+    ttfa = json.loads((run60 / "summary.json").read_text())["metrics"]["ttfa_ms"]
+    line = next(x for x in printed(run60).splitlines() if x.startswith("Time to first audio"))
+    p95 = f"{ttfa['p95']['value']:,.0f}".replace(",", " ")
+    assert line.split("  ")[0] == "Time to first audio, ms"
+    assert f" {ttfa['n']} " in line
+    assert f" {ttfa['p50']['value']:.0f} " in line
+    assert f" {p95}* " in line
+    assert "> 10 000*" in line
+
+
+def test_too_few_values_are_marked_without_colour_too(run60: Path) -> None:
+    assert "* too few values" in printed(run60)
+
+
+def test_an_invalid_run_says_why_first(run60: Path) -> None:
+    def spoil(run: dict, summary: dict) -> None:
+        reason = "p99 lateness is 42.0 ms, limit 10 ms: frames left rtbench late. " * 3
+        summary["validity"] = {"valid": False, "reasons": [reason]}
+
+    lines = printed(run60, spoil).splitlines()
+    assert lines[0] == "INVALID"
+    assert lines[1].startswith("  - p99 lateness")
+    assert max(map(len, lines)) <= 80
+
+
+def test_strings_from_outside_neither_style_nor_steer_the_terminal(run60: Path) -> None:
+    def spoil(run: dict, summary: dict) -> None:
+        run["target"] = "[red]\x1b[2Jws://" + "x" * 200
+        summary["turns"]["outcomes"]["[bold]odd\x07"] = 2
+        summary["metrics"]["[link=x]very_long_name_of_a_metric_nobody_knows_ms"] = summary[
+            "metrics"
+        ]["ttfa_ms"]
+
+    text = printed(run60, spoil)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[red]\\x1b[2J" in text
+    assert "[bold]odd" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sessions": 0},
+        {"sessions": 1, "turns_per_session": 2, "outcomes": dict.fromkeys(range(2), "no_reply")},
+    ],
+)
+def test_a_run_without_audio_says_so(
+    synthetic_run: Callable[..., Path], options: dict[str, object]
+) -> None:
+    text = printed(synthetic_run(**options))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "VALID" in text
+
+
+def test_a_long_path_stays_in_one_piece(run60: Path) -> None:
+    path = Path("/".join(["a-rather-long-name"] * 8)) / "report.html"
+    stream = io.StringIO()
+    run, summary = (
+        json.loads((run60 / name).read_text()) for name in ("run.json", "summary.json")
+    )
+    print_summary(run, summary, path, Console(file=stream, width=80))
+    assert str(path) in stream.getvalue()

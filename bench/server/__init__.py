@@ -1,0 +1,1 @@
+"""The embedded Realtime server: an instrument whose delays are known and written down."""

@@ -1,0 +1,79 @@
+"""Turns what the server did, and when, into lines of a log that tests can trust.
+
+Every `_ns` but `heard_ns` is the monotonic clock right after the event's bytes were handed to
+the transport; `heard_ns` is the arrival of the append whose audio completed the silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bench.problem import Problem
+
+
+class SegmentTruth(msgspec.Struct, tag_field="kind", tag="segment"):
+    """One stretch of speech that voice activity detection heard; written when it ends."""
+
+    session_id: str
+    item_id: str
+    audio_start_ms: int
+    speech_started_ns: int | None = None
+    audio_end_ms: int | None = None
+    heard_ns: int | None = None
+    speech_stopped_ns: int | None = None
+
+
+class ResponseTruth(msgspec.Struct, tag_field="kind", tag="response"):
+    """One response; written when it ends.
+
+    `item_id` is the caller's item it answers, null for a response the client asked for, whose
+    `audio_end_ms`, `heard_ns` and `speech_stopped_ns` are null too. `reply_delay_ms` is as
+    drawn; `status` is the protocol's, or "disconnected" when the session ended first.
+    """
+
+    session_id: str
+    response_id: str
+    reply_delay_ms: float
+    item_id: str | None = None
+    audio_end_ms: int | None = None
+    heard_ns: int | None = None
+    speech_stopped_ns: int | None = None
+    response_created_ns: int | None = None
+    first_audio_ns: int | None = None
+    last_audio_ns: int | None = None
+    deltas: int = 0
+    status: str = "in_progress"
+
+
+Truth = SegmentTruth | ResponseTruth
+Record = Callable[[Truth], None]
+"""Takes one finished line."""
+
+
+class TruthLog:
+    """The ground-truth log of one process, JSON lines, flushed line by line."""
+
+    def __init__(self, path: Path) -> None:
+        """Start the log anew; what stood in `path` is gone.
+
+        Raises:
+            Problem: the file cannot be written.
+        """
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise Problem(
+                f"--truth {path}: cannot be written ({error.strerror}); name a file in a "
+                "folder that exists"
+            ) from None
+
+    def write(self, line: Truth) -> None:
+        """Add one line."""
+        self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -8,78 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from bench.audio.manifest import MANIFEST_NAME, ClipEntry, Manifest
 from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pause, Utterance
 from bench.problem import Problem
-
-MANIFEST_NAME = "manifest.json"
-SCHEMA_VERSION = 1
-
-
-class _PauseEntry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    start_ms: int = Field(ge=0)
-    end_ms: int = Field(gt=0)
-    kind: str
-
-
-class _ClipEntry(BaseModel):
-    """One clip as the manifest describes it; field meanings are in audio_fixtures/README.md."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    file: str
-    sha256_file: str = Field(pattern=r"^[0-9a-f]{64}$")
-    sha256_pcm: str = Field(pattern=r"^[0-9a-f]{64}$")
-    duration_ms: float = Field(gt=0)
-    text: str
-    language: str
-    category: str
-    speech_start_ms: int = Field(ge=0)
-    speech_end_ms: int = Field(gt=0)
-    pauses: list[_PauseEntry] = []
-    derived_from: str | None = None
-    source: str
-    licence: str
-
-    @model_validator(mode="after")
-    def _labels_lie_inside_the_clip(self) -> _ClipEntry:
-        if not self.speech_start_ms < self.speech_end_ms <= self.duration_ms:
-            raise ValueError(
-                f"speech_start_ms {self.speech_start_ms} < speech_end_ms {self.speech_end_ms}"
-                f" <= duration_ms {self.duration_ms:g} does not hold"
-            )
-        for pause in self.pauses:
-            if not self.speech_start_ms <= pause.start_ms < pause.end_ms <= self.speech_end_ms:
-                raise ValueError(
-                    f"pause {pause.start_ms}..{pause.end_ms} ms is not inside the speech"
-                )
-        return self
-
-
-class _Manifest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    schema_version: int
-    clips: list[_ClipEntry]
-
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> _Manifest:
-        seen: set[str] = set()
-        for clip in self.clips:
-            if clip.id in seen:
-                raise ValueError(f"id {clip.id!r} stands twice")
-            seen.add(clip.id)
-        return self
 
 
 class Catalogue:
     """The utterances of one folder, loaded and verified when first asked for."""
 
-    def __init__(self, directory: Path, entries: dict[str, _ClipEntry]) -> None:
+    def __init__(self, directory: Path, entries: dict[str, ClipEntry]) -> None:
         self.directory = directory
         self._entries = entries
         self._loaded: dict[str, Utterance] = {}
@@ -104,14 +43,9 @@ class Catalogue:
                 f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
             ) from None
         try:
-            manifest = _Manifest.model_validate_json(text)
+            manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
             raise Problem(f"{path}: {_first_mistake(error)}") from None
-        if manifest.schema_version != SCHEMA_VERSION:
-            raise Problem(
-                f"{path}: schema_version {manifest.schema_version} is not {SCHEMA_VERSION}, "
-                "the one this version reads"
-            )
         return cls(directory, {clip.id: clip for clip in manifest.clips})
 
     def __contains__(self, utterance_id: str) -> bool:
@@ -120,9 +54,9 @@ class Catalogue:
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
-    def category(self, utterance_id: str) -> str:
-        """Category of a clip without reading its audio."""
-        return self._entries[utterance_id].category
+    def entry(self, utterance_id: str) -> ClipEntry:
+        """What the manifest says of a clip, without reading its audio."""
+        return self._entries[utterance_id]
 
     def loaded_hashes(self) -> dict[str, str]:
         """sha256_pcm of every clip used so far, by id."""
@@ -186,6 +120,7 @@ class Catalogue:
             speech_start_ms=entry.speech_start_ms,
             speech_end_ms=entry.speech_end_ms,
             pauses=tuple(Pause(p.start_ms, p.end_ms, p.kind) for p in entry.pauses),
+            trusted=entry.annotation.trusted,
             sha256_pcm=entry.sha256_pcm,
         )
 

@@ -32,7 +32,8 @@ def _mu_law_codes() -> NDArray[np.uint8]:
     step = (biased >> (segment + 1)) & 0x0F
     code = (segment << 4) | step
     # All bits are sent inverted; the sign bit is 1 for positive values.
-    return np.where(negative, ~code & 0x7F, ~code & 0xFF).astype(np.uint8)
+    codes: NDArray[np.uint8] = np.where(negative, ~code & 0x7F, ~code & 0xFF).astype(np.uint8)
+    return codes
 
 
 def _a_law_codes() -> NDArray[np.uint8]:
@@ -43,14 +44,17 @@ def _a_law_codes() -> NDArray[np.uint8]:
     step = level >> np.maximum(segment - 1, 0)
     code = (segment << 4) | (step & 0x0F)
     # Even bits are sent inverted; the sign bit is 1 for positive values.
-    return ((code ^ 0x55) | np.where(negative, 0, _SIGN)).astype(np.uint8)
+    codes: NDArray[np.uint8] = ((code ^ 0x55) | np.where(negative, 0, _SIGN)).astype(np.uint8)
+    return codes
 
 
 def _mu_law_samples() -> NDArray[np.int16]:
     code = ~np.arange(256, dtype=np.int32) & 0xFF
     segment, step = (code >> 4) & 0x07, code & 0x0F
     magnitude = (((step << 1) + _MU_BIAS) << segment) - _MU_BIAS
-    return (np.where(code & _SIGN, -magnitude, magnitude) * 4).astype(np.int16)
+    signed = np.where(code & _SIGN, -magnitude, magnitude) * 4
+    samples: NDArray[np.int16] = signed.astype(np.int16)
+    return samples
 
 
 def _a_law_samples() -> NDArray[np.int16]:
@@ -58,7 +62,9 @@ def _a_law_samples() -> NDArray[np.int16]:
     segment, step = (code >> 4) & 0x07, code & 0x0F
     magnitude = (step << 1) + 1 + np.where(segment > 0, 32, 0)
     magnitude = magnitude << np.maximum(segment - 1, 0)
-    return (np.where(code & _SIGN, magnitude, -magnitude) * 8).astype(np.int16)
+    signed = np.where(code & _SIGN, magnitude, -magnitude) * 8
+    samples: NDArray[np.int16] = signed.astype(np.int16)
+    return samples
 
 
 _MU_LAW_CODES, _A_LAW_CODES = _mu_law_codes(), _a_law_codes()

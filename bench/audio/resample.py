@@ -16,4 +16,5 @@ def resample(samples: NDArray[np.int16], from_hz: int, to_hz: int) -> NDArray[np
     if from_hz == to_hz:
         return samples
     wide = soxr.resample(samples.astype(np.float64), from_hz, to_hz, quality="VHQ")
-    return np.clip(np.round(wide), -32768, 32767).astype(np.int16)
+    narrow: NDArray[np.int16] = np.clip(np.round(wide), -32768, 32767).astype(np.int16)
+    return narrow

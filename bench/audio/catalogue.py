@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,7 +159,7 @@ class Catalogue:
                 "(sha256_file differs); restore it, or label it anew"
             )
         try:
-            pcm, rate_hz = soundfile.read(path, dtype="int16")
+            pcm, rate_hz = soundfile.read(io.BytesIO(content), dtype="int16")
         except soundfile.LibsndfileError as error:
             raise Problem(
                 f"{path}: clip {utterance_id!r} is not readable audio ({error})"
@@ -202,6 +203,7 @@ def _first_mistake(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     value = first.get("input")
-    shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
+    quotable = isinstance(value, str | int | float) and first["type"] != "json_invalid"
+    shown = f" (got {value!r:.80})" if quotable else ""
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{place.lstrip('.') or 'content'}: {first['msg']}{shown}{more}"

@@ -81,7 +81,15 @@ def run(
     users: Users = 1,
     spawn_rate: SpawnRate = 1.0,
     run_time: RunTime = "30s",
-    host: Host = f"ws://127.0.0.1:{DEFAULT_PORT}",
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            "-H",
+            help="Target, as ws://HOST:PORT or wss://HOST. Default: the scenario's own, else "
+            f"ws://127.0.0.1:{DEFAULT_PORT}",
+        ),
+    ] = None,
 ) -> None:
     """Run a scenario with Locust, without its web page, and write a report.
 

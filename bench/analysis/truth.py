@@ -14,9 +14,9 @@ from bench.analysis.turns import Turn
 class MeasurementError:
     """How far measurements lie from what the server wrote down, in ms: measured minus truth.
 
-    Valid only when server and worker share a host, hence a monotonic clock. Arrivals come
-    after the server's instants by the way through the kernel, so their errors are small and
-    above zero; the error of a latency, a difference of two arrivals, lies around zero.
+    Valid only when server and worker share a host, hence a monotonic clock. The kernel stamps
+    an arrival on loopback while the server's write still runs, and the server stamps when it
+    has returned: errors of instants lie a little below zero, those of latencies around it.
     """
 
     matched: int

@@ -36,13 +36,14 @@ _CLOSURE_MS = 130.0  # a plosive's closure, up to its release
 _LEAD_MS, _TAIL_MS = 150.0, 250.0  # the envelope may add this much around a region
 _NEAR_MS = 50.0
 
-_CUT_MS, _CUT_DB = 15.0, 15.0
+_CUT_MS, _CUT_DB = 15.0, 15.0  # so far over the threshold so shortly before the end: a cut
 
 PAUSE_MS = 150
 AGREE_MS = 60
-_CLEAN_SNR_DB = 30.0
+_CLEAN_SNR_DB = 30.0  # below it, agreement was seen on ends that were wrong by the last sound
 
-# What the methods are late by at the edges, measured against ends labelled by eye.
+# What the methods are late by: at the end against labels set by eye on 43 recordings, at the
+# start against the envelope of clean synthetic speech.
 _END_BIAS_MS = {"envelope": 0, "silero": 50, "aligner": 15}
 _START_BIAS_MS = {"envelope": 0, "silero": 20, "aligner": -20}
 
@@ -138,15 +139,17 @@ def label(
     }
     start_ms = round(float(np.median(list(starts_ms.values()))))
     end_ms = round(float(np.median(list(ends_ms.values()))))
-    if edges.cut_off and _spread(ends_ms.values()) <= AGREE_MS:
+    method = "median of " + ", ".join(ends_ms)
+    if edges.cut_off and len(ends_ms) > 1 and _spread(ends_ms.values()) <= AGREE_MS:
         # The models expect a word to die away; where it does not, the envelope knows to 5 ms.
         end_ms = ends_ms["envelope"] - HOP_MS  # a window that holds the cut's last ms is active
+        method = "envelope at a cut, confirmed by " + ", ".join(list(ends_ms)[1:])
     return Labels(
         speech_start_ms=start_ms,
         speech_end_ms=end_ms,
         pauses=_confirmed_pauses(edges.sounds, regions, words, start_ms, end_ms),
         annotation=Annotation(
-            method="median of " + ", ".join(ends_ms),
+            method=method,
             candidates_ms=ends_ms,
             spread_ms=_spread(ends_ms.values()),
             confidence=confidence_of(ends_ms, snr_db=edges.snr_db),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import soundfile
 from pydantic import ValidationError
 
-from bench.audio.manifest import MANIFEST_NAME, ClipEntry, Manifest
+from bench.audio.manifest import MANIFEST_NAME, SCHEMA_VERSION, ClipEntry, Manifest
 from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pause, Utterance
 from bench.problem import Problem
 
@@ -42,6 +44,7 @@ class Catalogue:
             raise Problem(
                 f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
             ) from None
+        _check_version(path, text)
         try:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
@@ -92,7 +95,7 @@ class Catalogue:
                 "(sha256_file differs); restore it, or label it anew"
             )
         try:
-            pcm, rate_hz = soundfile.read(path, dtype="int16")
+            pcm, rate_hz = soundfile.read(io.BytesIO(content), dtype="int16")
         except soundfile.LibsndfileError as error:
             raise Problem(
                 f"{path}: clip {utterance_id!r} is not readable audio ({error})"
@@ -132,11 +135,26 @@ def default_directory() -> Path:
     return checkout if (checkout / MANIFEST_NAME).exists() else package / "_data/audio_fixtures"
 
 
+def _check_version(path: Path, text: str) -> None:
+    """Refuse a manifest of another version for its version, not for a field we don't know."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return  # said better, with its place, by the validation that follows
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version not in {None, SCHEMA_VERSION}:
+        raise Problem(
+            f"{path}: schema_version {version!r} is not {SCHEMA_VERSION}, "
+            "the one this version reads"
+        )
+
+
 def _first_mistake(error: ValidationError) -> str:
     """First mistake of a manifest as `clips[3].text: Field required`, and how many follow."""
     first = error.errors(include_url=False)[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     value = first.get("input")
-    shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
+    quotable = isinstance(value, str | int | float) and first["type"] != "json_invalid"
+    shown = f" (got {value!r:.80})" if quotable else ""
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{place.lstrip('.') or 'content'}: {first['msg']}{shown}{more}"

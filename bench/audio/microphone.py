@@ -23,7 +23,8 @@ def room_tone(level_dbfs: float | None, duration_ms: int = TONE_LOOP_MS) -> NDAr
     if level_dbfs is None:
         return np.zeros(size, np.int16)
     noise = np.random.default_rng(_TONE_SEED).standard_normal(size)
-    return np.round(noise * 32768 * 10 ** (level_dbfs / 20)).astype(np.int16)
+    wide = np.round(noise * 32768 * 10 ** (level_dbfs / 20))
+    return np.clip(wide, -32768, 32767).astype(np.int16)
 
 
 def chunks_of_speech(
@@ -65,7 +66,8 @@ class Microphone:
     def lay(self, track: Sequence[bytes]) -> int:
         """Play `track` from the first frame that is free; give back that frame's index."""
         waiting = sum(len(queued) for queued in self._tracks) - self._position
-        self._tracks.append(track)
+        if track:
+            self._tracks.append(track)
         return self.index + waiting
 
     def capture(self) -> bytes:

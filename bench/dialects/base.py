@@ -42,6 +42,7 @@ class Kind(enum.StrEnum):
     CONNECTED = "connected"
     CONNECT_FAILED = "connect_failed"
     AUDIO_STARTED = "audio_started"
+    AUDIO_ENDED = "audio_ended"
     UTTERANCE = "utterance"
     TURN_ENDED = "turn_ended"
     CLOSED = "closed"
@@ -75,12 +76,15 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...]
     subprotocols: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Endpoint({self.redacted_url!r})"
+
     @property
     def redacted_url(self) -> str:
         """The URL without user info or query values that could be secrets."""
-        scheme, _, rest = self.url.partition("://")
+        scheme, _, rest = self.url.partition("?")[0].partition("#")[0].partition("://")
         authority, slash, path = rest.partition("/")
-        return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+        return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Dialect(Protocol):
         """Where a session for `model` on `host` is opened, and with which headers.
 
         Raises:
-            Problem: `host` is no ws:// or wss:// URL.
+            Problem: `host` is no ws:// or wss:// URL, or no header can carry `api_key`.
         """
 
     def session_update(self, settings: SessionSettings) -> dict[str, Any]:

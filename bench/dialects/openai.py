@@ -14,7 +14,10 @@ from bench.dialects.base import Endpoint, Kind, ServerEvent, SessionSettings
 from bench.problem import Problem
 
 RAW_LIMIT = 2_000
-"""Characters kept of a message nobody understood."""
+"""Characters kept of a message nobody understood, and of each field of an error."""
+
+TRANSCRIPT_LIMIT = 20_000
+"""Characters kept of a transcript: an hour of speech is longer, an utterance is not."""
 
 _KINDS: dict[str, Kind] = {
     "session.created": Kind.SESSION_CREATED,
@@ -49,17 +52,19 @@ class _Item(msgspec.Struct):
 
 
 class _Fault(msgspec.Struct):
-    type: str | None = None
-    code: str | None = None
-    message: str | None = None
-    param: str | None = None
-    event_id: str | None = None
+    """An error's fields; look-alike servers put numbers or nothing where OpenAI puts text."""
+
+    type: Any = None
+    code: Any = None
+    message: Any = None
+    param: Any = None
+    event_id: Any = None
 
 
 class _StatusDetails(msgspec.Struct):
     type: str | None = None
     reason: str | None = None
-    error: _Fault | None = None
+    error: _Fault | str | None = None
 
 
 class _Response(msgspec.Struct):
@@ -86,7 +91,7 @@ class _Message(msgspec.Struct):
     item: _Item | None = None
     response: _Response | None = None
     session: _Session | None = None
-    error: _Fault | None = None
+    error: _Fault | str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Message)
@@ -102,7 +107,8 @@ class OpenAI:
         """`host` may be bare (ws://127.0.0.1:8765) or carry its own path and query.
 
         Raises:
-            Problem: `host` is no ws:// or wss:// URL with a host name.
+            Problem: `host` is no ws:// or wss:// URL with a host name, or no header can carry
+                the key.
         """
         try:
             parts = urlsplit(host)
@@ -110,9 +116,20 @@ class OpenAI:
         except ValueError:
             parts, port_is_fine = urlsplit(""), False
         if parts.scheme not in {"ws", "wss"} or not parts.hostname or not port_is_fine:
+            shown = host.partition("?")[0].rpartition("@")[2]
             raise Problem(
-                f"--host {host!r} is not a WebSocket URL; "
+                f"--host {shown!r} is not a WebSocket URL; "
                 "write ws://HOST:PORT or wss://HOST, for example ws://127.0.0.1:8765"
+            )
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+            raise Problem(
+                f"{self.key_variable}: the key holds a line break or another character that "
+                "no header can carry; set it anew"
+            )
+        if api_key is not None and parts.username is not None:
+            raise Problem(
+                f"--host carries user info and {self.key_variable} is set; one connection can "
+                "have one authorisation only, so drop either"
             )
         path = parts.path if parts.path not in {"", "/"} else "/v1/realtime"
         query = parts.query
@@ -165,7 +182,7 @@ class OpenAI:
         """
         try:
             event = _decoder.decode(message)
-        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raw = bytes(message[:RAW_LIMIT]).decode("utf-8", "replace")
             return ServerEvent(Kind.MALFORMED, "", detail={"raw": raw, "error": str(error)})
         kind = _KINDS.get(event.type, Kind.UNKNOWN)
@@ -185,15 +202,17 @@ class OpenAI:
 def _detail(event: _Message) -> dict[str, Any] | None:
     """What is worth keeping of an event besides its ids; absent keys mean unknown."""
     if event.error is not None:
-        return _known(msgspec.structs.asdict(event.error))
+        return _fault(event.error)
     if event.response is not None and event.type == "response.done":
         details = event.response.status_details
+        fault = _fault(details.error) if details and details.error is not None else {}
+        usage = event.response.usage
         return _known(
             {
                 "status": event.response.status,
                 "reason": details.reason if details else None,
-                "error_code": details.error.code if details and details.error else None,
-                "usage": event.response.usage,
+                "error_code": fault.get("code"),
+                "usage": usage if len(str(usage)) <= RAW_LIMIT else None,
             }
         )
     if event.item is not None:
@@ -201,8 +220,14 @@ def _detail(event: _Message) -> dict[str, Any] | None:
     if event.session is not None and event.type == "session.created":
         return _known({"session": event.session.id})
     if event.transcript is not None and event.type.startswith("conversation."):
-        return {"transcript": event.transcript}
+        return {"transcript": event.transcript[:TRANSCRIPT_LIMIT]}
     return None
+
+
+def _fault(error: _Fault | str) -> dict[str, str]:
+    """An error's fields as text, bounded."""
+    fields = {"message": error} if isinstance(error, str) else msgspec.structs.asdict(error)
+    return {key: str(value)[:RAW_LIMIT] for key, value in fields.items() if value is not None}
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

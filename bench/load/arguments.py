@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from typing import Any
+
+from bench.problem import Problem
 
 DEFAULT_HOST = "ws://127.0.0.1:8765"
 """Where `rtbench serve` listens when nobody says otherwise."""
@@ -18,8 +21,8 @@ def add_arguments(parser: Any) -> None:
     """Add our options, each with an environment variable RTBENCH_…, to Locust's parser."""
     group = parser.add_argument_group(
         "rtbench options",
-        "Of scenarios built on RealtimeUser. --host takes ws:// or wss://; the API key comes "
-        "from the environment only (OPENAI_API_KEY).",
+        "Of scenarios built on RealtimeUser. --host takes ws:// or wss://; the API\n"
+        "key comes from the environment only (OPENAI_API_KEY).",
     )
 
     def option(flag: str, **keywords: Any) -> None:
@@ -43,56 +46,56 @@ def add_arguments(parser: Any) -> None:
     )
     option(
         "--chunk-ms",
-        type=_chunk_ms,
+        type=_CHECKS["chunk_ms"],
         default=20,
         metavar="<20..100>",
         help="Audio per append event, in steps of 10 ms. Default: 20",
     )
     option(
         "--room-tone-dbfs",
-        type=_room_tone,
+        type=_CHECKS["room_tone_dbfs"],
         default=-65.0,
         metavar="<dBFS|off>",
         help="Level of the noise sent while nobody speaks; off sends digital zeros. Default: -65",
     )
     option(
         "--vad-silence-ms",
-        type=_between(int, 0, 10_000),
+        type=_CHECKS["vad_silence_ms"],
         default=500,
         metavar="<ms>",
         help="server_vad: silence that ends a turn. Default: 500",
     )
     option(
         "--vad-threshold",
-        type=_between(float, 0.0, 1.0),
+        type=_CHECKS["vad_threshold"],
         default=0.5,
         metavar="<0..1>",
         help="server_vad: how sure it must be of speech. Default: 0.5",
     )
     option(
         "--vad-prefix-padding-ms",
-        type=_between(int, 0, 5_000),
+        type=_CHECKS["vad_prefix_padding_ms"],
         default=300,
         metavar="<ms>",
         help="server_vad: audio kept from before the onset. Default: 300",
     )
     option(
         "--watchdog-s",
-        type=_between(float, 0.5, 600.0),
+        type=_CHECKS["watchdog_s"],
         default=10.0,
         metavar="<s>",
         help="Give a turn up after so long without a sign of an answer. Default: 10",
     )
     option(
         "--connect-timeout-s",
-        type=_between(float, 0.1, 600.0),
+        type=_CHECKS["connect_timeout_s"],
         default=10.0,
         metavar="<s>",
         help="Give up opening a session after so long. Default: 10",
     )
     option(
         "--warmup-s",
-        type=_between(float, 0.0, 86_400.0),
+        type=_CHECKS["warmup_s"],
         default=0.0,
         metavar="<s>",
         help="Keep turns begun before this out of the percentiles. Default: 0",
@@ -145,6 +148,32 @@ def _number(kind: Any, text: str) -> Any:
         return kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+_CHECKS: dict[str, Callable[[str], Any]] = {
+    "chunk_ms": _chunk_ms,
+    "room_tone_dbfs": _room_tone,
+    "vad_silence_ms": _between(int, 0, 10_000),
+    "vad_threshold": _between(float, 0.0, 1.0),
+    "vad_prefix_padding_ms": _between(int, 0, 5_000),
+    "watchdog_s": _between(float, 0.5, 600.0),
+    "connect_timeout_s": _between(float, 0.1, 600.0),
+    "warmup_s": _between(float, 0.0, 86_400.0),
+}
+
+
+def check_again(options: Any) -> None:
+    """Check values once more: Locust's web page sets them without asking our types.
+
+    Raises:
+        Problem: a value is out of its range.
+    """
+    for name, check in _CHECKS.items():
+        value = getattr(options, name)
+        try:
+            setattr(options, name, check("off" if value is None else str(value)))
+        except argparse.ArgumentTypeError as error:
+            raise Problem(f"--{name.replace('_', '-')}: {error}") from None
 
 
 class _BeforeLocustMain(MetaPathFinder):

@@ -32,13 +32,14 @@ def find_scenario(name: str) -> Path:
 
 
 def locust_command(
-    scenario: Path, *, users: int, spawn_rate: float, run_time: str, host: str
+    scenario: Path, *, users: int, spawn_rate: float, run_time: str, host: str | None
 ) -> list[str]:
     """Command that runs a scenario headless, with our progress line instead of Locust's tables."""
     return [
         sys.executable,
-        *("-m", "locust", "-f", str(scenario)),
+        *("-P", "-m", "locust", "-f", str(scenario)),  # -P: a folder `locust` here is not Locust
         *("--headless", "--only-summary", "--skip-log-setup", "--progress"),
         *("--users", str(users), "--spawn-rate", f"{spawn_rate:g}"),
-        *("--run-time", run_time, "--host", host),
+        *("--run-time", run_time),
+        *(() if host is None else ("--host", host)),
     ]

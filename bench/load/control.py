@@ -12,13 +12,14 @@ from typing import Any
 import gevent
 
 import bench
+from bench.dialects.base import Endpoint
 from bench.load.plan import describe_options, make_call_plan, plan_hash
 from bench.problem import Problem
 from bench.runs.environment import describe_host
 from bench.runs.event import SCHEMA_VERSION
 from bench.runs.folder import RunFolder
 
-CLOSE_TIMEOUT_S = 20.0
+CLOSE_TIMEOUT_S = 10.0
 """How long a worker may take to write its last part once its users have stopped."""
 
 
@@ -26,6 +27,7 @@ class RunControl:
     """One run, from its folder to its report; lives on the master or in the only process."""
 
     def __init__(self, environment: Any) -> None:
+        self._environment = environment
         options = environment.parsed_options
         plan = make_call_plan(options, environment.host)
         described = describe_options(options)
@@ -41,7 +43,7 @@ class RunControl:
                 "files": files,
                 "classes": [user_class.__name__ for user_class in environment.user_classes],
             },
-            "command": shlex.join(["locust", *map(_relative, sys.argv[1:])]),
+            "command": shlex.join(["locust", *map(_fit_to_keep, sys.argv[1:])]),
             "options": described,
             "plan_sha256": plan_hash(described, files, plan.catalogue),
             "target": plan.endpoint.redacted_url,
@@ -54,10 +56,12 @@ class RunControl:
             "environment": describe_host(),
         }
         path = _named_path(Path(options.runs_dir), run_id)
-        if not options.run_id:
+        if not options.run_id or environment.web_ui is not None:  # which can run many times
             path = _free_path(path)
+        self._run["run_id"] = path.name
         self.folder = RunFolder.create(path, self._run)
         self.exit_code: int | None = None
+        self._table_aside = bool(options.json)  # Locust's --json wants stdout for itself
         self._finish: gevent.Greenlet | None = None
 
     def worker_opened(self, data: dict[str, Any]) -> None:
@@ -85,24 +89,48 @@ class RunControl:
         if self._finish is not None:
             self._finish.join()
 
+    def give_up(self) -> None:
+        """Stop waiting for workers, or building the report."""
+        if self._finish is not None:
+            self._finish.kill()
+
     def _finish_run(self) -> None:
-        with gevent.Timeout(CLOSE_TIMEOUT_S, exception=False):
-            while any(w["ended"] is None for w in self._run["workers"].values()):
+        timeout_s = self._environment.stop_timeout + CLOSE_TIMEOUT_S
+        with gevent.Timeout(timeout_s, exception=False):
+            while self._awaits_worker():
                 gevent.sleep(0.05)
         self._run["ended_at"] = datetime.now(UTC).isoformat()
         self.folder.write_run(self._run)
         # A process of its own: analysis and drawing neither hold up Locust's heartbeats nor
-        # run in a patched interpreter.
+        # run in a patched interpreter. -P: a folder `bench` where Locust was started is not us.
+        # A session of its own: Ctrl-C on a terminal is for Locust, and `give_up` ends this.
         done = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", "bench.cli", "report", "--verdict", str(self.folder.path)],
+            [sys.executable, "-P", "-m", "bench.cli", "report", "--verdict", self.folder.path],
             check=False,
+            start_new_session=True,
+            stdout=sys.stderr if self._table_aside else None,
         )
         self.exit_code = done.returncode
+
+    def _awaits_worker(self) -> bool:
+        """Whether a worker that Locust has not lost still owes its last records."""
+        runner = self._environment.runner
+        lost = {node.id for node in runner.clients.missing} if hasattr(runner, "clients") else ()
+        return any(
+            worker["ended"] is None and worker["client_id"] not in lost
+            for worker in self._run["workers"].values()
+        )
 
 
 def _worker_entry(data: dict[str, Any], ended: str | None) -> dict[str, Any]:
     entry = {key: value for key, value in data.items() if key not in {"worker", "utterances"}}
     return {**entry, "ended": ended}
+
+
+def _fit_to_keep(argument: str) -> str:
+    """`argument`; a URL in it loses user info and query, which may hold a key."""
+    is_url = "://" in argument
+    return Endpoint(argument, ()).redacted_url if is_url else _relative(argument)
 
 
 def _relative(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,10 @@ def run_demo(*, users: int, run_time: str, runs_dir: Path) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         truth = Path(scratch) / "truth.jsonl"
         server = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "bench.cli", "serve", "--port", "0", "--truth", str(truth)],
+            [sys.executable, "-P", "-m", "bench.cli", "serve", "--port", "0", "--truth", truth],
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is for Locust, whose turns still need a server
         )
         try:
             host = _await_ready(server)
@@ -57,6 +59,7 @@ def _await_ready(server: subprocess.Popen[str]) -> str:
 def _run_to_its_end(command: list[str]) -> int:
     """Run Locust; an interrupt reaches it too, and it ends the run and reports by itself."""
     process = subprocess.Popen(command)  # noqa: S603 - built above
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # sent to us alone: pass it on
     while True:
         try:
             return process.wait()

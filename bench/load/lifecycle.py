@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from weakref import WeakKeyDictionary
 
 import gevent
 import locust.stats
+import psutil
+from gevent.event import Event
 from locust import events
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_CLEANUP, MasterRunner, WorkerRunner
 
 from bench.load.arguments import DEFAULT_HOST, add_arguments
-from bench.load.control import RunControl
+from bench.load.control import CLOSE_TIMEOUT_S, RunControl
 from bench.load.live import LiveView
 from bench.load.plan import make_call_plan
 from bench.load.worker import RunWorker
@@ -43,12 +46,18 @@ class Lifecycle:
         self._controls = not isinstance(environment.runner, WorkerRunner)
         self._works = not isinstance(environment.runner, MasterRunner)
         self._live = LiveView(environment, self)
+        self._aborted = False
+        self._closed = Event()
+        self._closed.set()
         if self._controls:
             environment.runner.register_message(_MESSAGE, self._on_message)
 
     def start(self) -> None:
         """Make the run's folder and get ready for users."""
         options = self._environment.parsed_options
+        self._aborted = False
+        if self._environment.process_exit_code == EXIT_PROBLEM:  # of the run before
+            self._environment.process_exit_code = None
         try:
             if self._controls:
                 self.control = RunControl(self._environment)
@@ -70,21 +79,29 @@ class Lifecycle:
 
         index = max(runner.worker_index, 0)
         self.worker = RunWorker(self._environment, f"w{index}", Path(folder), report)
+        self._closed.clear()
 
     def stop(self) -> None:
         """Close the record; where the run is controlled, go on to its report."""
         self._live.stop()
-        if self.worker is not None:
-            self.worker.close()
-            self.worker = None
-        if self.control is not None:
-            self.control.start_finishing()
+        # Closing takes a while, and an interrupt may have Locust stop a second time meanwhile.
+        worker, self.worker = self.worker, None
+        try:
+            if worker is not None:
+                worker.close()
+        finally:
+            if self.control is not None:
+                self.control.start_finishing()
+            if worker is not None:
+                self._closed.set()
 
     def quit(self) -> None:
         """Let turns end, wait for the report, and give its verdict as Locust's exit code."""
         environment, runner = self._environment, self._environment.runner
         try:
-            runner.stop()
+            if runner.state != STATE_CLEANUP:  # else a stop is under way: never stop users twice
+                runner.stop()
+            self._closed.wait(environment.stop_timeout + CLOSE_TIMEOUT_S)
             if self.control is None:
                 return
             if isinstance(runner, MasterRunner) and not len(runner.greenlet):
@@ -93,8 +110,11 @@ class Lifecycle:
                 gevent.spawn(runner.client_listener)
             self.control.join()
         except KeyboardInterrupt:
-            kept = f"; `rtbench report {self.control.folder.path}`" if self.control else ""
-            print(f"\nrtbench: interrupted again; records are kept{kept}", file=sys.stderr)  # noqa: T201
+            kept = ""
+            if self.control is not None:
+                self.control.give_up()
+                kept = f"; `rtbench report {self.control.folder.path}`"
+            print(f"\nrtbench: interrupted; records are kept{kept}", file=sys.stderr)  # noqa: T201
             sys.exit(EXIT_INTERRUPTED)
         if self.control.exit_code and environment.process_exit_code is None:
             environment.process_exit_code = self.control.exit_code
@@ -106,9 +126,11 @@ class Lifecycle:
                 _MESSAGE, {"name": "problem", "folder": "", "data": {"reason": reason}}
             )
             return
-        if self._environment.process_exit_code is None:
-            print(f"rtbench: {reason}", file=sys.stderr)  # noqa: T201
-            self._environment.process_exit_code = EXIT_PROBLEM
+        if self._aborted:  # every user and worker meets the same problem
+            return
+        self._aborted = True
+        print(f"rtbench: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+        self._environment.process_exit_code = EXIT_PROBLEM
         options = self._environment.parsed_options
         ends = self._environment.runner.quit if options.headless else self._environment.runner.stop
         gevent.spawn(ends)
@@ -137,6 +159,16 @@ def _whole_ms(response_time: float) -> int:
     return round(response_time)
 
 
+def _interrupt_main() -> None:
+    gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
+
+
+def _host_of_classes(user_classes: list[Any]) -> str:
+    """The host a scenario's classes name, as Locust has it; a run has one target only."""
+    named = [user_class.host for user_class in user_classes if user_class.host]
+    return next((host for host in named if host != DEFAULT_HOST), DEFAULT_HOST)
+
+
 @events.init_command_line_parser.add_listener
 def _on_parser(parser: Any, **_: Any) -> None:
     add_arguments(parser)
@@ -145,17 +177,24 @@ def _on_parser(parser: Any, **_: Any) -> None:
 @events.init.add_listener
 def _on_init(environment: Any, **_: Any) -> None:
     options = environment.parsed_options
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Python would raise it in whatever runs: in a busy process, the engine of all sessions.
+        gevent.signal_handler(signal.SIGINT, _interrupt_main)
     locust.stats.bucket_response_time = _whole_ms
     if environment.host is None:
-        environment.host = DEFAULT_HOST
+        environment.host = _host_of_classes(environment.user_classes)
     if not environment.stop_timeout:
-        environment.stop_timeout = STOP_TIMEOUT_S
+        environment.stop_timeout = options.stop_timeout = STOP_TIMEOUT_S
     if (options.headless or options.autostart) and not options.worker:
         try:
             plan = make_call_plan(options, environment.host)
             probe_target(plan.endpoint, plan.dialect, plan.connect_timeout_s)
         except Problem as problem:
-            print(f"rtbench: {problem}", file=sys.stderr)  # noqa: T201
+            print(f"rtbench: {problem}", file=sys.stderr, flush=True)  # noqa: T201
+            if options.processes:
+                # Locust's workers of --processes would wait a minute for a master gone.
+                for child in psutil.Process().children():
+                    child.terminate()
             sys.exit(EXIT_PROBLEM)
     _lifecycles[environment] = Lifecycle(environment)
 

@@ -69,8 +69,8 @@ class LiveView:
         return (
             f"{elapsed_s:4.0f} s  users {self._environment.runner.user_count}"
             f"  turns {turns}  failed {failed}"
-            f"  ttfa p50 {_shown(p50)} p95 {_shown(p95)} ms"
-            f"  late p99 {_shown(lateness, 1)} ms"
+            f"  ttfa p50 {_shown(p50)} p95 {_shown(p95)}"
+            f"  late {_shown(lateness, 1)} ms"
         )
 
     def _lateness_ms(self) -> float | None:

@@ -14,7 +14,7 @@ from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.codec import PCM16
 from bench.dialects import DIALECTS
 from bench.dialects.base import SessionSettings
-from bench.load.arguments import DEFAULT_HOST
+from bench.load.arguments import DEFAULT_HOST, check_again
 from bench.problem import Problem
 from bench.session.frames import FrameStore
 from bench.session.realtime import CallPlan
@@ -49,6 +49,7 @@ def make_call_plan(options: Any, host: str | None) -> CallPlan:
     Raises:
         Problem: an option, the key or the catalogue is not usable; the message says which.
     """
+    check_again(options)
     dialect = DIALECTS.get(options.dialect)
     if dialect is None:
         raise Problem(f"--dialect {options.dialect!r}: unknown; there are {', '.join(DIALECTS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, cast
 
+import gevent
 from locust import User
 from locust.exception import RescheduleTask, StopUser
 
@@ -19,6 +20,9 @@ from bench.problem import Problem
 from bench.runs.recorder import SessionRecord
 from bench.session.opening import ConnectError
 from bench.session.realtime import RealtimeSession, Turn
+
+REDIAL_PAUSE_S = 0.5
+"""Least time between two attempts of one user, also when its wait time is zero."""
 
 
 class TurnFailed(Exception):  # noqa: N818 - shown in Locust's list of failures
@@ -60,13 +64,13 @@ class RealtimeUser(User):
     def session(self) -> CallerSession:
         """The caller's session: opened when first asked for, anew when the last one ended.
 
-        Raises:
-            RescheduleTask: the target refused; Locust's failures say why, and the task is
-                tried again after the user's wait time.
+        While the target refuses, it is tried again after the user's wait time and a pause;
+        Locust's failures say why.
         """
         if self._session is None or self._session.ended:
             self._hang_up()
-            self._session = self._dial()
+            while self._session is None:
+                self._session = self._dial()
         return self._session
 
     def run(self) -> None:  # type: ignore[misc] # the only hook no subclass forgets to call
@@ -82,7 +86,7 @@ class RealtimeUser(User):
             raise StopUser
         return worker
 
-    def _dial(self) -> CallerSession:
+    def _dial(self) -> CallerSession | None:
         worker = self._worker()
         started_s = time.monotonic()
         try:
@@ -92,7 +96,9 @@ class RealtimeUser(User):
             )
         except ConnectError as error:
             self._fire("setup", (time.monotonic() - started_s) * 1000, error)
-            raise RescheduleTask from None
+            gevent.sleep(REDIAL_PAUSE_S)
+            self.wait()  # ends the user, in Locust's way, when the run stops
+            return None
         session.user = self
         opened = assemble_session(session.record.turn_rows).session
         self._fire("setup", METRICS["setup_ms"].measure(opened))

@@ -48,6 +48,7 @@ class RunWorker:
         self._folder = RunFolder(folder)
         self._shares_folder = folder.is_dir()
         self._report = report
+        self._client_id = environment.runner.client_id
         self._loop = EngineLoop()
         self._stamps = StampClock()
         self._recorder = Recorder(name)
@@ -105,6 +106,7 @@ class RunWorker:
         return {
             "host": platform.node(),
             "pid": os.getpid(),
+            "client_id": self._client_id,
             "parts": self._parts,
             "sessions": self._recorder.session_count,
             "clock_anchors": [asdict(anchor) for anchor in self._anchors],

@@ -127,7 +127,7 @@ class RunFolder:
         Raises:
             ValueError: `name` is no plain file name; it may come from another machine.
         """
-        if Path(name).name != name:
+        if Path(name).name != name or name in {"", ".."}:
             raise ValueError(f"{name!r} is not a plain file name")
         path = self._parts_path / name
         temporary = path.with_name(name + ".tmp")
@@ -156,15 +156,18 @@ class RunFolder:
         self._merge("events", self.events_path, EVENT_SCHEMA, _EVENT_ENCODING)
         self._merge("appends", self.appends_path, APPEND_SCHEMA, _APPEND_ENCODING)
         if self.read_run().get("ended_at") is not None:
-            shutil.rmtree(self._parts_path)
+            # First out of the way in one step: half the parts must never be merged again.
+            merged = self._parts_path.with_name("parts.merged")
+            self._parts_path.rename(merged)
+            shutil.rmtree(merged)
 
     def _merge(self, name: str, target: Path, schema: pa.Schema, encoding: dict[str, Any]) -> None:
         temporary = target.with_name(target.name + ".tmp")
         with pq.ParquetWriter(temporary, schema, **encoding) as writer:
             for part in sorted(self._parts_path.glob(f"*.{name}.parquet")):
-                table = self._read(part)
+                table = self._read(part, schema)
                 if table.num_rows:
-                    writer.write_table(table.cast(schema))
+                    writer.write_table(table)
         temporary.replace(target)
 
     def read_events(self) -> pa.Table:
@@ -184,11 +187,12 @@ class RunFolder:
             raise Problem(f"{self.appends_path}: cannot be read ({error})") from None
 
     @staticmethod
-    def _read(path: Path) -> pa.Table:
+    def _read(path: Path, schema: pa.Schema | None = None) -> pa.Table:
         try:
             with pq.ParquetFile(path) as file:
-                return file.read()
-        except (OSError, pa.ArrowException) as error:
+                table = file.read()
+            return table if schema is None else table.cast(schema)
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise Problem(
                 f"{path}: cannot be read ({error}); delete it to go on without"
             ) from None

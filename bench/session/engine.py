@@ -131,7 +131,14 @@ class Engine:
             if mask & ~WRITABLE:
                 connection.on_readable()
         except Exception as error:  # noqa: BLE001 - one session's fault must not end the others
+            self._end(connection, error)
+
+    @staticmethod
+    def _end(connection: Connection, error: Exception) -> None:
+        try:
             connection.on_fault(error)
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            _log.exception("a session raised again while it was ended")
 
     def _arm(self) -> None:
         due_ns = self._pacer.next_due_ns

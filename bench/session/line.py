@@ -36,6 +36,7 @@ class Line:
         self.microphone = microphone
         self.next_due_ns: int | None = None
         self.audio_start_ns: int | None = None
+        self.audio_end_ns: int | None = None
         self.gone = False
         self._transport = transport
         self._engine = engine
@@ -84,7 +85,10 @@ class Line:
 
     def hang_up(self) -> None:
         """Stop the microphone and ask the server to close; `leave` when it takes too long."""
-        self.next_due_ns = None
+        now_ns = time.monotonic_ns()
+        while self.next_due_ns is not None and self.next_due_ns <= now_ns:
+            self.send_due()  # owed since the engine's last turn
+        self._stop_microphone(now_ns)
         self._transport.start_closing()
         self._engine.watch_backlog(self)
 
@@ -93,7 +97,7 @@ class Line:
         if self.gone:
             return
         self.gone = True
-        self.next_due_ns = None
+        self._stop_microphone(time.monotonic_ns())
         self._engine.remove(self)
         how = self._transport.closed
         for index in self._transport.drop():
@@ -130,6 +134,9 @@ class Line:
         """Read once and pass on what came."""
         for message in self._transport.receive():
             self._on_message(message)
+        if self._transport.peer_closed:  # our answer is out; its TCP may stay open for long
+            self.leave()
+            return
         if self._transport.congested:  # an answer to a ping may have found no room
             self._engine.watch_backlog(self)
         self._check_closed()
@@ -138,6 +145,16 @@ class Line:
         """End this line after a fault of our own code; the others go on."""
         _log.error("session %s ended by a fault: %r", self._record.session_id, error)
         self.leave()
+
+    def _stop_microphone(self, now_ns: int) -> None:
+        """End the schedule; what was due and can't be sent any more is said to be so."""
+        while self.next_due_ns is not None and self.next_due_ns <= now_ns:
+            self._record.append_unsent(self.microphone.index, self.next_due_ns)
+            self.microphone.capture()
+            self.next_due_ns += self._chunk_ns
+        if self.next_due_ns is not None:
+            self.audio_end_ns = now_ns
+            self.next_due_ns = None
 
     def _due_ns(self, index: int) -> int:
         assert self.audio_start_ns is not None

@@ -10,7 +10,7 @@ import ssl
 import time
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
@@ -42,7 +42,11 @@ def open_transport(endpoint: Endpoint, stamps: StampClock, timeout_s: float) -> 
     Raises:
         ConnectError: the target cannot be reached or does not accept the upgrade.
     """
-    uri = parse_uri(endpoint.url)
+    try:
+        uri = parse_uri(endpoint.url)
+    except (InvalidURI, UnicodeError) as error:
+        reason = error.msg if isinstance(error, InvalidURI) else str(error)
+        raise ConnectError("dns", f"{endpoint.redacted_url}: {reason}") from None
     deadline = time.monotonic() + timeout_s
     sock = _connect(uri, timeout_s)
     try:
@@ -81,6 +85,8 @@ def _connect(uri: WebSocketURI, timeout_s: float) -> socket.socket:
         return socket.create_connection((uri.host, uri.port), timeout_s)
     except socket.gaierror as error:
         raise ConnectError("dns", f"host {uri.host!r}: {error.strerror}") from None
+    except UnicodeError as error:  # a label too long or empty
+        raise ConnectError("dns", f"host {uri.host!r}: {error}") from None
     except TimeoutError:
         raise ConnectError("timeout", f"no connection within {timeout_s:g} s") from None
     except OSError as error:

@@ -249,12 +249,15 @@ class RealtimeSession:
         )
 
     def _on_gone(self, how: Closed) -> None:
+        if self._line is not None and self._line.audio_end_ns is not None:
+            self._note(Kind.AUDIO_ENDED, at_ns=self._line.audio_end_ns)
         self._note(Kind.CLOSED, detail={"by": how.by, "code": how.code, "reason": how.reason})
         self._end_turn(TurnEnd.DISCONNECTED)
         self._changed.set()
 
     def _drop_line(self) -> None:
         if self._line is not None:
+            self._line.hang_up()
             self._line.leave()
 
     def _end_turn(self, reason: TurnEnd) -> None:

@@ -24,6 +24,7 @@ class Reception:
         self._codec = codec
         self._record = record
         self._heard_response: str | None = None
+        self._cut_sample: dict[str | None, bytes] = {}
 
     def take(self, message: Message, turn_index: int | None) -> tuple[ServerEvent, float | None]:
         """Record a message; give back its event and, for audio, its duration in ms."""
@@ -52,13 +53,19 @@ class Reception:
             return None, None
         size_bytes = len(event.audio) * 3 // 4 - event.audio[-2:].count("=")
         audio_ms = self._codec.duration_ms(size_bytes)
-        if event.response_id == self._heard_response:
+        if event.response_id is not None and event.response_id == self._heard_response:
             return audio_ms, None
         try:
-            samples = self._codec.decode(base64.b64decode(event.audio, validate=True))
+            data = base64.b64decode(event.audio, validate=True)
         except (binascii.Error, ValueError):
             return None, None
+        # A server may cut its audio inside a sample: the rest belongs to the next delta.
+        data = self._cut_sample.get(event.response_id, b"") + data
+        whole = len(data) - len(data) % self._codec.sample_bytes
+        self._cut_sample = {event.response_id: data[whole:]}
+        samples = self._codec.decode(data[:whole])
         silence_ms = leading_silence_ms(samples, self._codec.rate_hz)
-        if silence_ms < audio_ms:
-            self._heard_response = event.response_id
-        return audio_ms, silence_ms
+        if silence_ms == len(samples) * 1000 / self._codec.rate_hz:
+            return audio_ms, audio_ms  # all silent, half a sample at the end included
+        self._heard_response = event.response_id
+        return audio_ms, min(silence_ms, audio_ms)

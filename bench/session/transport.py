@@ -79,17 +79,22 @@ class Transport:
         return self._broken is None and self._protocol.state is State.OPEN
 
     @property
+    def peer_closed(self) -> bool:
+        """Whether the server's close frame has come; nothing more will."""
+        return self._protocol.close_rcvd is not None
+
+    @property
     def closed(self) -> Closed | None:
         """How it ended, None while it has not."""
-        if self._broken is not None:
-            return Closed("client" if self._closed_by_us else "network", None, self._broken)
-        if self._protocol.state is not State.CLOSED:
+        if self._broken is None and self._protocol.state is not State.CLOSED:
             return None
-        if self._closed_by_us:
-            return Closed("client", self._protocol.close_code, self._protocol.close_reason or "")
-        by = "server" if self._protocol.close_rcvd else "network"
-        reason = self._protocol.close_reason or str(self._protocol.parser_exc or "")
-        return Closed(by, self._protocol.close_code, reason)
+        said = self._protocol.close_rcvd
+        by = "client" if self._closed_by_us else "server" if said else "network"
+        if said is not None:  # a connection may break after the server has said why it closes
+            return Closed(by, said.code, said.reason)
+        if self._broken is not None:
+            return Closed(by, None, self._broken)
+        return Closed(by, self._protocol.close_code, str(self._protocol.parser_exc or ""))
 
     def send(self, frame: bytes, index: int | None = None) -> bool:
         """Send a whole frame; False when (part of) it waits for `flush`."""

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.audio.catalogue import Catalogue
+from bench.load.plan import describe_options, is_loopback, make_call_plan, plan_hash
+from bench.problem import Problem
+
+KEY = "sk-not-to-be-seen"
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [
+        ("ws://localhost", True),
+        ("ws://LOCALHOST:8765", True),
+        ("ws://127.0.0.1:8765", True),
+        ("ws://127.8.9.1", True),
+        ("ws://[::1]:8765/path", True),
+        ("ws://user@127.0.0.1", True),
+        ("wss://api.openai.com", False),
+        ("ws://0.0.0.0", False),
+        ("ws://10.0.0.1", False),
+        ("ws://[::2]", False),
+        ("ws://127.0.0.1.example.com", False),
+        ("ws://localhost.example.com", False),
+        ("ws://127.0.0.1@example.com", False),
+        ("ws://example.com/127.0.0.1", False),
+        ("ws://example.com?h=localhost", False),
+        ("ws://2130706433", False),
+        ("", False),
+    ],
+)
+def test_is_loopback(host: str, answer: bool) -> None:
+    assert is_loopback(host) is answer
+
+
+@pytest.mark.parametrize(
+    "host", ["ws://example.com", "ws://10.0.0.1:8765", "ws://localhost.example.com", "WS://a.b"]
+)
+def test_key_never_leaves_this_machine_unencrypted(
+    parse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(Problem, match=r"OPENAI_API_KEY unencrypted; use wss://") as caught:
+        make_call_plan(parse(), host)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["wss://example.com", "ws://127.0.0.1:1", "ws://[::1]:1"])
+def test_key_goes_with_the_endpoint_and_nowhere_else(
+    parse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    options = parse()
+    plan = make_call_plan(options, host)
+    assert plan.endpoint.headers == (("Authorization", f"Bearer {KEY}"),)
+    assert KEY not in plan.endpoint.url
+    assert KEY not in repr(describe_options(options))
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_without_a_key_there_is_no_header(
+    parse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, empty: str | None
+) -> None:
+    if empty is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", empty)
+    assert make_call_plan(parse(), "ws://example.com").endpoint.headers == ()
+
+
+def test_default_host_is_the_embedded_servers(parse: Callable[..., Any]) -> None:
+    for nothing in (None, ""):
+        plan = make_call_plan(parse(), nothing)
+        assert plan.endpoint.url == "ws://127.0.0.1:8765/v1/realtime?model=gpt-realtime"
+
+
+def test_unknown_dialect_is_named_with_those_there_are(parse: Callable[..., Any]) -> None:
+    with pytest.raises(Problem, match=r"^--dialect 'klingon': unknown; there are openai"):
+        make_call_plan(parse("--dialect", "klingon"), None)
+
+
+def test_values_are_checked_again(parse: Callable[..., Any]) -> None:
+    options = parse()
+    options.chunk_ms = 25
+    with pytest.raises(Problem, match=r"^--chunk-ms"):
+        make_call_plan(options, None)
+
+
+@pytest.mark.parametrize("host", ["http://x", "x", "ws://", "ws://h:99999", "//h"])
+def test_host_that_is_no_websocket_url(parse: Callable[..., Any], host: str) -> None:
+    with pytest.raises(Problem, match=r"^--host .* is not a WebSocket URL"):
+        make_call_plan(parse(), host)
+
+
+def test_options_reach_the_plan(parse: Callable[..., Any]) -> None:
+    options = parse(
+        *("--model", "m x", "--voice", "v", "--transcription-model", "t", "--chunk-ms", "60"),
+        *("--vad-silence-ms", "200", "--vad-threshold", "0.25", "--vad-prefix-padding-ms", "10"),
+        *("--watchdog-s", "3", "--connect-timeout-s", "4", "--room-tone-dbfs", "off"),
+    )
+    plan = make_call_plan(options, "ws://127.0.0.1:1")
+    settings = plan.settings
+    assert plan.endpoint.url.endswith("?model=m%20x")
+    assert (settings.model, settings.voice, settings.transcription_model) == ("m x", "v", "t")
+    assert settings.vad_silence_duration_ms == 200
+    assert settings.vad_threshold == 0.25
+    assert settings.vad_prefix_padding_ms == 10
+    assert (plan.watchdog_s, plan.connect_timeout_s) == (3.0, 4.0)
+    assert plan.frames.chunk_ms == 60
+
+
+def test_no_transcription_unless_asked_for(parse: Callable[..., Any]) -> None:
+    assert make_call_plan(parse(), None).settings.transcription_model is None
+
+
+class TestPlanHash:
+    @pytest.fixture
+    def scenario(self, tmp_path: Path) -> Path:
+        path = tmp_path / "scenario.py"
+        path.write_text("# one\n", encoding="utf-8")
+        return path
+
+    @pytest.fixture
+    def catalogue(self, clip_folder: Callable[..., Path]) -> Catalogue:
+        return Catalogue.open(clip_folder())
+
+    @staticmethod
+    def described(parse: Callable[..., Any], *arguments: str, **more: Any) -> dict[str, Any]:
+        options = parse(*arguments)
+        for name, value in more.items():
+            setattr(options, name, value)
+        return describe_options(options)
+
+    def test_is_the_same_for_the_same_plan(
+        self, parse: Callable[..., Any], scenario: Path, catalogue: Catalogue, tmp_path: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere.py"
+        elsewhere.write_bytes(scenario.read_bytes())
+        first = plan_hash(self.described(parse), [str(scenario)], catalogue)
+        again = plan_hash(self.described(parse), [str(elsewhere)], catalogue)
+        assert first == again
+        assert len(first) == 64
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--runs-dir", "elsewhere"), ("--run-id", "other"), ("--progress",)],
+    )
+    def test_where_the_record_goes_is_no_part_of_the_plan(
+        self,
+        parse: Callable[..., Any],
+        scenario: Path,
+        catalogue: Catalogue,
+        arguments: tuple[str, ...],
+    ) -> None:
+        files = [str(scenario)]
+        assert plan_hash(self.described(parse, *arguments), files, catalogue) == plan_hash(
+            self.described(parse), files, catalogue
+        )
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--chunk-ms", "40"),
+            ("--room-tone-dbfs", "-60"),
+            ("--room-tone-dbfs", "off"),
+            ("--vad-silence-ms", "501"),
+            ("--vad-threshold", "0.51"),
+            ("--vad-prefix-padding-ms", "301"),
+            ("--watchdog-s", "11"),
+            ("--warmup-s", "1"),
+            ("--model", "other"),
+            ("--voice", "other"),
+            ("--transcription-model", "some"),
+        ],
+    )
+    def test_an_option_that_shapes_the_run_changes_it(
+        self,
+        parse: Callable[..., Any],
+        scenario: Path,
+        catalogue: Catalogue,
+        arguments: tuple[str, ...],
+    ) -> None:
+        files = [str(scenario)]
+        assert plan_hash(self.described(parse, *arguments), files, catalogue) != plan_hash(
+            self.described(parse), files, catalogue
+        )
+
+    def test_size_scenario_and_clips_change_it(
+        self,
+        parse: Callable[..., Any],
+        scenario: Path,
+        catalogue: Catalogue,
+        clip_folder: Callable[..., Path],
+    ) -> None:
+        files = [str(scenario)]
+        seen = {plan_hash(self.described(parse), files, catalogue)}
+        seen.add(plan_hash(self.described(parse, num_users=7), files, catalogue))
+        seen.add(plan_hash(self.described(parse, spawn_rate=3.0), files, catalogue))
+        seen.add(plan_hash(self.described(parse, run_time=60), files, catalogue))
+        seen.add(plan_hash(self.described(parse, tags=["a"]), files, catalogue))
+        scenario.write_text("# two\n", encoding="utf-8")
+        seen.add(plan_hash(self.described(parse), files, catalogue))
+        relabelled = Catalogue.open(clip_folder(speech_end_ms=210))
+        seen.add(plan_hash(self.described(parse), files, relabelled))
+        assert len(seen) == 7
+
+
+def test_described_options_are_plain_data_whatever_the_parser_knows(
+    parse: Callable[..., Any],
+) -> None:
+    described = describe_options(parse())
+    assert described["num_users"] is None  # Locust's own, and this parser has none of them
+    assert described["chunk_ms"] == 20
+    assert "host" not in described

@@ -1,0 +1,280 @@
+"""The engine keeps every schedule whatever one connection does."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bench.session.engine import READS_PER_LOOK, Engine
+
+from .loopback import turn
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine(select.epoll())
+    yield engine
+    engine.close()
+
+
+class Caller:
+    """A connection over a socket pair; subclasses misbehave."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.setblocking(False)
+        self.next_due_ns: int | None = None
+        self.sent_ns: list[tuple[int, int]] = []
+        self.received = b""
+        self.faults: list[Exception] = []
+        self.reads = 0
+        self.writes = 0
+        self.backlog = False
+        self.engine = engine
+        engine.add(self)
+
+    @property
+    def congested(self) -> bool:
+        return self.backlog
+
+    def fileno(self) -> int:
+        return self.ours.fileno()
+
+    def start(self) -> None:
+        self.next_due_ns = time.monotonic_ns() + 5 * MS
+        self.engine.start_stream(self)
+
+    def send_due(self) -> None:
+        assert self.next_due_ns is not None
+        self.sent_ns.append((self.next_due_ns, time.monotonic_ns()))
+        self.next_due_ns += 5 * MS
+
+    def on_readable(self) -> None:
+        self.reads += 1
+        self.received += self.ours.recv(65_536)
+
+    def on_writable(self) -> None:
+        self.writes += 1
+        self.backlog = False
+
+    def on_fault(self, error: Exception) -> None:
+        self.faults.append(error)
+        self.engine.remove(self)
+
+    def close(self) -> None:
+        if self.ours.fileno() >= 0:
+            self.engine.remove(self)
+        self.ours.close()
+        self.theirs.close()
+
+
+Make = Callable[..., Caller]
+
+
+@pytest.fixture
+def make(engine: Engine) -> Iterator[Make]:
+    callers: list[Caller] = []
+
+    def make(kind: type[Caller] = Caller) -> Caller:
+        callers.append(kind(engine))
+        return callers[-1]
+
+    yield make
+    for caller in callers:
+        caller.close()
+
+
+def median_lateness_ms(caller: Caller) -> float:
+    late = sorted(sent_ns - due_ns for due_ns, sent_ns in caller.sent_ns)
+    assert late[0] >= 0, "sent before it was due"
+    return late[len(late) // 2] / MS
+
+
+def test_what_arrives_is_read(engine: Engine, make: Make) -> None:
+    caller, other = make(), make()
+    caller.theirs.send(b"hello")
+    turn(engine, lambda: caller.received)
+    assert caller.received == b"hello"
+    assert other.reads == 0
+    assert len(engine) == 2
+
+
+def test_frames_are_due_in_a_row_without_drift(engine: Engine, make: Make) -> None:
+    caller = make()
+    caller.start()
+    turn(engine, lambda: len(caller.sent_ns) >= 20)
+    due = [due_ns for due_ns, _ in caller.sent_ns]
+    assert [b - a for a, b in pairwise(due)] == [5 * MS] * (len(due) - 1)
+    assert median_lateness_ms(caller) < 10
+
+
+def test_an_engine_that_was_held_up_sends_all_that_is_owed(engine: Engine, make: Make) -> None:
+    caller = make()
+    caller.start()
+    time.sleep(0.06)
+    engine.step()
+    assert len(caller.sent_ns) >= 11
+
+
+def test_it_is_quiet_while_nothing_is_due(engine: Engine, make: Make) -> None:
+    caller = make()
+    caller.next_due_ns = time.monotonic_ns() + 60_000 * MS
+    engine.start_stream(caller)
+    poll = select.poll()
+    poll.register(engine.fileno(), select.POLLIN)
+    assert poll.poll(10) == []
+
+
+class Raises(Caller):
+    """Raises while it reads."""
+
+    def on_readable(self) -> None:
+        super().on_readable()
+        raise ZeroDivisionError("reading")
+
+
+def test_a_connection_whose_reading_raises_is_faulted_and_the_others_go_on(
+    engine: Engine, make: Make
+) -> None:
+    bad, good = make(Raises), make()
+    good.start()
+    for caller in (bad, good):
+        caller.theirs.send(b"x")
+    turn(engine, lambda: good.received and bad.faults and len(good.sent_ns) >= 3)
+    assert [type(error) for error in bad.faults] == [ZeroDivisionError]
+    bad.theirs.send(b"y")
+    good.theirs.send(b"z")
+    turn(engine, lambda: good.received == b"xz")
+    assert bad.reads == 1
+    assert len(engine) == 1
+
+
+class RaisesOnWrite(Caller):
+    """Raises while it flushes."""
+
+    def on_writable(self) -> None:
+        raise ZeroDivisionError("writing")
+
+
+def test_a_connection_whose_flushing_raises_is_faulted(engine: Engine, make: Make) -> None:
+    bad = make(RaisesOnWrite)
+    bad.backlog = True
+    engine.watch_backlog(bad)
+    turn(engine, lambda: bad.faults)
+    assert len(engine) == 0
+
+
+class RaisesOnSend(Caller):
+    """Raises when its frame is due."""
+
+    def send_due(self) -> None:
+        raise ZeroDivisionError("sending")
+
+
+def test_a_stream_that_raises_is_logged_and_the_others_go_on(
+    engine: Engine, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = make(RaisesOnSend), make()
+    bad.start()
+    good.start()
+    with caplog.at_level(logging.ERROR):
+        turn(engine, lambda: len(good.sent_ns) >= 5)
+    assert len([r for r in caplog.records if "stream raised" in r.message]) == 1
+    assert median_lateness_ms(good) < 10
+
+
+def test_room_is_watched_for_only_while_frames_wait(engine: Engine, make: Make) -> None:
+    caller = make()
+    engine.watch_backlog(caller)
+    engine.step()
+    assert caller.writes == 0
+    caller.backlog = True
+    engine.watch_backlog(caller)
+    engine.watch_backlog(caller)
+    turn(engine, lambda: caller.writes)
+    for _ in range(3):
+        engine.step()
+    assert caller.writes == 1
+    caller.backlog = True
+    engine.watch_backlog(caller)
+    turn(engine, lambda: caller.writes == 2)
+
+
+class Floods(Caller):
+    """Takes one byte and a millisecond a read."""
+
+    def on_readable(self) -> None:
+        self.reads += 1
+        self.received += self.ours.recv(1)
+        time.sleep(0.001)
+
+
+def test_a_burst_of_arrivals_does_not_hold_the_schedule_back(engine: Engine, make: Make) -> None:
+    floods = [make(Floods) for _ in range(30)]
+    for flood in floods:
+        flood.theirs.send(b"x" * 1_000)
+    good = make()
+    good.start()
+    turn(engine, lambda: len(good.sent_ns) >= 20)
+    assert median_lateness_ms(good) < 10
+    counts = [flood.reads for flood in floods]
+    assert min(counts) > 0, "some were never read"
+    assert max(counts) - min(counts) <= 2
+
+
+def test_a_step_reads_a_bounded_number(engine: Engine, make: Make) -> None:
+    callers = [make() for _ in range(READS_PER_LOOK * 2 + 3)]
+    for caller in callers:
+        caller.theirs.send(b"x")
+    engine.step()
+    assert 0 < sum(caller.reads for caller in callers) <= READS_PER_LOOK
+    turn(engine, lambda: all(caller.reads for caller in callers), 1)
+
+
+class Leaves(Caller):
+    """Removes itself, and another, while it reads."""
+
+    victim: Caller | None = None
+
+    def on_readable(self) -> None:
+        super().on_readable()
+        self.engine.remove(self)
+        if self.victim is not None:
+            self.engine.remove(self.victim)
+
+
+def test_a_connection_may_remove_itself_and_others_while_it_reads(
+    engine: Engine, make: Make
+) -> None:
+    first, second = make(Leaves), make(Leaves)
+    assert isinstance(first, Leaves)
+    assert isinstance(second, Leaves)
+    first.victim, second.victim = second, first
+    for caller in (first, second):
+        caller.theirs.send(b"x")
+    turn(engine, lambda: not len(engine))
+    assert first.reads + second.reads == 1
+
+
+def test_removing_twice_is_harmless(engine: Engine, make: Make) -> None:
+    caller = make()
+    engine.remove(caller)
+    engine.remove(caller)
+    engine.watch_backlog(caller)
+    assert len(engine) == 0
+
+
+def test_closing_gives_all_descriptors_back() -> None:
+    before = set(Path("/proc/self/fd").iterdir())
+    engine = Engine(select.epoll())
+    engine.close()
+    assert set(Path("/proc/self/fd").iterdir()) == before

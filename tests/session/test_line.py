@@ -1,0 +1,283 @@
+"""One caller's line: frames on schedule, every one accounted for, and one farewell."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from websockets.frames import Opcode
+
+from bench.audio.microphone import Microphone
+from bench.runs.recorder import Recorder
+from bench.session.engine import Engine
+from bench.session.frames import text_frame
+from bench.session.line import Line
+from bench.session.transport import Closed, Message
+
+from .loopback import Peer, close_frame, connected, frame, turn
+
+MS = 1_000_000
+CHUNK = 20 * MS
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine(select.epoll())
+    yield engine
+    engine.close()
+
+
+class Caller:
+    """A line with what it was told and what it recorded."""
+
+    def __init__(
+        self,
+        line: Line,
+        peer: Peer,
+        recorder: Recorder,
+        messages: list[Message],
+        farewells: list[Closed],
+    ) -> None:
+        self.line = line
+        self.peer = peer
+        self.recorder = recorder
+        self.messages = messages
+        self.farewells = farewells
+
+    def sent(self) -> dict[int, tuple[int, int]]:
+        """Due and sent instants by index of frame."""
+        appends = self.recorder.appends
+        assert len(set(appends.index)) == len(appends.index), "a frame was recorded twice"
+        return {
+            index: (due_ns, sent_ns)
+            for index, due_ns, sent_ns in zip(
+                appends.index, appends.due_ns, appends.sent_ns, strict=True
+            )
+        }
+
+    def unsent(self) -> dict[int, int]:
+        return {index: due_ns for _, index, due_ns in self.recorder.appends.unsent}
+
+
+@contextmanager
+def calling(
+    engine: Engine, *, frame_bytes: int = 100, small_buffers: bool = False
+) -> Iterator[Caller]:
+    size = 4_096 if small_buffers else None
+    with connected(receive_buffer=size, send_buffer=size) as (transport, peer):
+        recorder = Recorder("w0")
+        tone = [text_frame(b"%03d" % n + b"x" * frame_bytes) for n in range(1_000)]
+        messages: list[Message] = []
+        farewells: list[Closed] = []
+        line = Line(
+            transport,
+            Microphone(tone, 20),
+            engine,
+            recorder.begin_session(),
+            on_message=messages.append,
+            on_gone=farewells.append,
+        )
+        caller = Caller(line, peer, recorder, messages, farewells)
+        yield caller
+        line.leave()
+        assert len(caller.farewells) == 1
+        assert line.fileno() == -1
+
+
+def test_frames_go_out_in_order_and_are_recorded_as_due(engine: Engine) -> None:
+    with calling(engine) as caller:
+        start_ns = caller.line.start_microphone(0)
+        turn(engine, lambda: len(caller.sent()) >= 10)
+        caller.line.leave()
+        sent = caller.sent()
+        assert list(sent) == list(range(len(sent)))
+        for index, (due_ns, sent_ns) in sent.items():
+            assert due_ns == start_ns + (index + 1) * CHUNK
+            assert sent_ns >= due_ns
+        texts = [text[:3] for text in caller.peer.texts(len(sent))]
+        assert texts == [b"%03d" % n for n in range(len(sent))]
+        assert caller.unsent() == {}
+
+
+def test_the_microphone_starts_in_the_sessions_phase(engine: Engine) -> None:
+    with calling(engine) as first, calling(engine) as second:
+        phases = [
+            caller.line.start_microphone(number) % CHUNK
+            for number, caller in enumerate((first, second))
+        ]
+        assert phases == [0, 12 * MS]
+
+
+def test_messages_are_passed_on(engine: Engine) -> None:
+    with calling(engine) as caller:
+        caller.peer.send(frame(b"one"), frame(b"two"))
+        turn(engine, lambda: len(caller.messages) == 2)
+        assert [m.data for m in caller.messages] == [b"one", b"two"]
+
+
+def test_a_peer_that_never_reads_congests_its_own_line_only(engine: Engine) -> None:
+    with (
+        calling(engine, frame_bytes=8_000, small_buffers=True) as stuck,
+        calling(engine) as other,
+    ):
+        stuck.line.start_microphone(0)
+        other.line.start_microphone(1)
+        turn(engine, lambda: len(other.sent()) >= 20)
+        assert stuck.line.congested
+        assert not other.line.congested
+        late = sorted(sent_ns - due_ns for due_ns, sent_ns in other.sent().values())
+        assert late[len(late) // 2] < 10 * MS
+        stuck.line.leave()
+        sent, unsent = stuck.sent(), stuck.unsent()
+        assert len(unsent) > 3
+        assert sorted([*sent, *unsent]) == list(range(len(sent) + len(unsent)))
+        assert max(sent, default=-1) < min(unsent)
+        start_ns = stuck.line.audio_start_ns
+        assert start_ns is not None
+        for index, due_ns in unsent.items():
+            assert due_ns == start_ns + (index + 1) * CHUNK
+
+
+def test_a_peer_that_reads_late_gets_all_in_order_and_lateness_is_recorded(
+    engine: Engine,
+) -> None:
+    with calling(engine, frame_bytes=8_000, small_buffers=True) as caller:
+        caller.line.start_microphone(0)
+        turn(engine, lambda: caller.line.microphone.index >= 8)
+        assert caller.line.congested
+        caller.peer.sock.settimeout(0)
+        texts: list[bytes] = []
+
+        def read() -> bool:
+            try:
+                data = caller.peer.sock.recv(65_536)
+            except BlockingIOError:
+                return False
+            caller.peer._protocol.receive_data(data)
+            texts.extend(bytes(e.data) for e in caller.peer._protocol.events_received())
+            return len(texts) >= 12
+
+        turn(engine, read)
+        numbers = [int(text[:3]) for text in texts]
+        assert numbers == list(range(len(numbers)))
+        sent = caller.sent()
+        lateness = [sent[n][1] - sent[n][0] for n in range(8)]
+        assert max(lateness) > 10 * MS
+        start_ns = caller.line.audio_start_ns
+        assert start_ns is not None
+        assert all(due == start_ns + (n + 1) * CHUNK for n, (due, _) in sent.items())
+
+
+def test_the_server_closes_and_nothing_follows_the_answer(engine: Engine) -> None:
+    with calling(engine) as caller:
+        caller.line.start_microphone(0)
+        turn(engine, lambda: len(caller.sent()) >= 3)
+        caller.peer.send(frame(b"last"), close_frame(4000, "enough"))
+        turn(engine, lambda: caller.line.gone)  # though the server keeps its TCP open
+        stopped = time.monotonic() + 0.06
+        turn(engine, lambda: time.monotonic() > stopped)
+        sent = len(caller.sent())
+        frames = caller.peer.frames(sent + 1)
+        assert [f.opcode for f in frames] == [Opcode.TEXT] * sent + [Opcode.CLOSE]
+        assert caller.farewells == [Closed("server", 4000, "enough")]
+        assert [m.data for m in caller.messages] == [b"last"]
+        assert len(engine) == 0
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_the_server_drops_tcp(engine: Engine, how: str) -> None:
+    with calling(engine) as caller:
+        caller.line.start_microphone(0)
+        turn(engine, lambda: len(caller.sent()) >= 2)
+        getattr(caller.peer, how)()
+        turn(engine, lambda: caller.line.gone)
+        (farewell,) = caller.farewells
+        assert farewell.by == "network"
+        assert not caller.line.open
+        accounted = sorted([*caller.sent(), *caller.unsent()])
+        assert accounted == list(range(caller.line.microphone.index))
+
+
+def test_hanging_up_stops_the_microphone_and_waits_for_the_answer(engine: Engine) -> None:
+    with calling(engine) as caller:
+        caller.line.start_microphone(0)
+        turn(engine, lambda: len(caller.sent()) >= 2)
+        caller.line.hang_up()
+        sent = len(caller.sent())
+        stopped = time.monotonic() + 0.05
+        turn(engine, lambda: time.monotonic() > stopped)
+        assert len(caller.sent()) == sent
+        assert caller.peer.frames(sent + 1)[-1].opcode is Opcode.CLOSE
+        caller.peer.send(close_frame(1000, ""))
+        caller.peer.close()
+        turn(engine, lambda: caller.line.gone)
+        assert caller.farewells == [Closed("client", 1000, "")]
+
+
+def test_leaving_twice_says_farewell_once(engine: Engine) -> None:
+    with calling(engine) as caller:
+        caller.line.start_microphone(0)
+        caller.line.leave()
+        caller.line.leave()
+        assert len(caller.farewells) == 1
+        assert caller.line.gone
+        assert len(engine) == 0
+        stopped = time.monotonic() + 0.05
+        turn(engine, lambda: time.monotonic() > stopped)
+        assert caller.sent() == {}
+
+
+def test_a_fault_in_what_listens_ends_this_line_only(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with calling(engine) as bad, calling(engine) as good:
+
+        def fail(message: Message) -> None:
+            raise ZeroDivisionError(message)
+
+        bad.line._on_message = fail
+        good.line.start_microphone(0)
+        bad.peer.send(frame(b"x"))
+        good.peer.send(frame(b"y"))
+        turn(engine, lambda: bad.line.gone and good.messages and len(good.sent()) >= 3)
+        assert len(bad.farewells) == 1
+        assert good.line.open
+    assert "w0-00000 ended by a fault" in caplog.text
+
+
+def test_a_control_frame_goes_behind_what_waits(engine: Engine) -> None:
+    with calling(engine, frame_bytes=8_000, small_buffers=True) as caller:
+        caller.line.start_microphone(0)
+        turn(engine, lambda: caller.line.congested)
+        caller.line.send(text_frame(b"control"))
+        caller.line.hang_up()
+        laid = caller.line.microphone.index
+        caller.peer.sock.settimeout(0)
+        frames: list[bytes] = []
+
+        def read() -> bool:
+            try:
+                data = caller.peer.sock.recv(65_536)
+            except BlockingIOError:
+                return False
+            caller.peer._protocol.receive_data(data)
+            frames.extend(bytes(e.data) for e in caller.peer._protocol.events_received())
+            return b"\x03\xe8" in frames
+
+        turn(engine, read)
+        assert len(frames) == laid + 2
+        assert frames[-2:] == [b"control", b"\x03\xe8"]
+        assert sorted(caller.sent()) == list(range(laid))
+
+
+def test_what_came_with_the_upgrade_is_passed_on_once(engine: Engine) -> None:
+    with calling(engine) as caller:
+        caller.line.take_early()
+        assert caller.messages == []
+        caller.peer.send(frame(b"x"))
+        turn(engine, lambda: caller.messages)
+        assert len(caller.messages) == 1
+        assert caller.line.kernel_stamps

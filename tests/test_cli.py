@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import bench
+from bench import cli
+from bench.problem import Problem
+
+COMMANDS = ("demo", "run", "serve", "report", "doctor")
+
+
+@pytest.fixture(autouse=True)
+def _terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.app, list(arguments), prog_name="rtbench")
+
+
+def run_main(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """As the installed program runs: exit code, stdout, stderr."""
+    monkeypatch.setattr(sys, "argv", ["rtbench", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    code = left.value.code
+    assert code is None or isinstance(code, int)
+    return code or 0, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_fits_80_columns_and_states_the_exit_codes(
+    command: tuple[str, ...], flag: str
+) -> None:
+    shown = invoke(*command, flag)
+    assert shown.exit_code == 0
+    assert max(map(len, shown.output.splitlines())) <= 80
+    flowed = " ".join(shown.output.split())
+    for word in ("Exit codes: 0 fine", "1 failed turns", "2 wrong usage", "3 invalid run", "130"):
+        assert word in flowed
+
+
+def test_main_help_lists_every_command() -> None:
+    shown = invoke("--help").output
+    for name in COMMANDS:
+        assert re.search(rf"^\W*{name}\b", shown, re.MULTILINE), name
+
+
+def test_every_command_is_tested_here() -> None:
+    assert {info.name or info.callback.__name__ for info in cli.app.registered_commands} == set(
+        COMMANDS
+    )
+
+
+def test_version() -> None:
+    shown = invoke("--version")
+    assert (shown.exit_code, shown.output) == (0, f"rtbench {bench.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nosuch",),
+        ("demo", "--nosuch"),
+        ("demo", "-u", "0"),
+        ("demo", "-u", "many"),
+        ("run",),
+        ("run", "ask", "-u", "0"),
+        ("run", "ask", "-r", "0"),
+        ("serve", "--port", "65536"),
+        ("serve", "--speed", "0"),
+        ("serve", "--reply-delay-ms", "-1"),
+        ("serve", "extra"),
+        ("report",),
+        ("report", "a", "b"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, out, err = run_main(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert "Usage: rtbench" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("report", "nosuch"), r"nosuch/run\.json: cannot be read"),
+        (("run", "nosuch"), r"scenario 'nosuch': neither a file nor one of .*ask"),
+        (("run", "--tags", "a", "ask"), r"scenario '--tags': neither a file"),
+        (("doctor", "--host", "http://x"), r"--host 'http://x' is not a WebSocket URL"),
+        (("serve", "--host", "0.0.0.0"), r"--host 0\.0\.0\.0 .* RTBENCH_SERVER_KEY"),
+        (("serve", "--reply-jitter-ms", "5", "--reply-delay-ms", "0"), r"reply_jitter_ms needs"),
+        (("serve", "--port", "0", "--truth", "no/such/folder/t"), r"--truth .* cannot be written"),
+    ],
+)
+def test_problem_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RTBENCH_SERVER_KEY", raising=False)
+    code, out, err = run_main(monkeypatch, capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"rtbench: .*{message}.*\n", err)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "{}", '{"schema_version": 99}', "\ud800"])
+def test_report_of_a_damaged_run_json_names_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: str,
+) -> None:
+    (tmp_path / "run.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    code, _, err = run_main(monkeypatch, capsys, "report", str(tmp_path))
+    assert code == 2
+    assert err.startswith(f"rtbench: {tmp_path}/run.json: ")
+    assert err.count("\n") == 1
+
+
+def test_report_of_a_run_json_alone_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_text('{"schema_version": 1}', encoding="utf-8")
+    code, _, err = run_main(monkeypatch, capsys, "report", str(tmp_path))
+    assert code == 2
+    assert "is missing" in err
+    assert err.count("\n") == 1
+
+
+class _ReplacedError(Exception):
+    """Stands for the process that execv would have made of us."""
+
+
+@pytest.fixture
+def replaced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What `run` would have turned this process into."""
+    command: list[str] = []
+
+    def execv(path: str, arguments: list[str]) -> None:
+        assert path == arguments[0]
+        command.extend(arguments)
+        raise _ReplacedError
+
+    monkeypatch.setattr(os, "execv", execv)
+    return command
+
+
+def test_run_passes_everything_else_to_locust_in_order(replaced: list[str]) -> None:
+    extra = [
+        *("--room-tone-dbfs", "-50", "--vad-silence-ms=300", "--csv", "x", "--tags", "a", "b"),
+        *("-T", "c", "--processes", "2", "--run-id", "name"),
+    ]
+    invoke("run", "ask", "-u", "50", "-r", "25", "-t", "40s", "--host", "ws://h:1", *extra)
+    assert replaced[-len(extra) :] == extra
+    for pair in (["--users", "50"], ["--spawn-rate", "25"], ["--run-time", "40s"]):
+        at = replaced.index(pair[0])
+        assert replaced[at : at + 2] == pair
+    assert replaced[replaced.index("--host") + 1] == "ws://h:1"
+
+
+def test_run_without_host_leaves_the_choice_to_scenario_and_environment(
+    replaced: list[str],
+) -> None:
+    invoke("run", "ask")
+    assert "--host" not in replaced
+    assert replaced[replaced.index("--users") + 1] == "1"
+    assert "--headless" in replaced
+
+
+def test_report_verdict_tells_invalid_by_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import bench.report.build
+    import bench.report.text
+
+    for valid, plain, strict in ((True, 0, 0), (False, 0, 3)):
+        summary = {"validity": {"valid": valid, "reasons": []}}
+        monkeypatch.setattr(
+            bench.report.build, "build_report", lambda _, s=summary: ({}, s, Path("page"))
+        )
+        monkeypatch.setattr(bench.report.text, "print_summary", lambda *_: None)
+        assert invoke("report", "x").exit_code == plain
+        assert invoke("report", "x", "--verdict").exit_code == strict
+
+
+def test_doctor_tells_by_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    import bench.session.doctor
+
+    for fine, code in ((True, 0), (False, 1)):
+        monkeypatch.setattr(bench.session.doctor, "examine", lambda *_, f=fine: f)
+        assert invoke("doctor").exit_code == code
+
+
+def test_main_lets_nothing_but_problems_be_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(**_: Any) -> None:
+        raise Problem("this is what is wrong")
+
+    monkeypatch.setattr(cli, "app", broken)
+    assert run_main(monkeypatch, capsys)[0] == 2
+
+    def faulty(**_: Any) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(cli, "app", faulty)
+    with pytest.raises(KeyError):
+        cli.main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import io
 import json
@@ -78,9 +79,10 @@ class Catalogue:
     def _load(self, utterance_id: str) -> Utterance:
         entry = self._entries.get(utterance_id)
         if entry is None:
+            close = difflib.get_close_matches(utterance_id, self._entries, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "`rtbench fixtures list` shows all"
             raise Problem(
-                f"{self.directory / MANIFEST_NAME}: no utterance {utterance_id!r}; "
-                f"there are {', '.join(self._entries)}"
+                f"{self.directory / MANIFEST_NAME}: no utterance {utterance_id!r}; {hint}"
             )
         path = self.directory / entry.file
         try:

@@ -170,7 +170,7 @@ def test_an_id_that_stands_twice_is_named(clip_folder: ClipFolder) -> None:
 
 def test_an_unknown_id_is_refused_with_those_there_are(clip_folder: ClipFolder) -> None:
     text = clip_refusal(clip_folder(), "goodbye")
-    assert "there are hello" in text
+    assert "`rtbench fixtures list` shows all" in text
 
 
 def test_a_missing_clip_file_is_named(clip_folder: ClipFolder) -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 import bench
+from bench.fixtures.commands import app as fixtures_app
 from bench.problem import Problem
 
 EXIT_CODES = (
@@ -29,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
+
+app.add_typer(fixtures_app, name="fixtures")
 
 Host = Annotated[
     str, typer.Option("--host", "-H", help="Target, as ws://HOST:PORT or wss://HOST.")

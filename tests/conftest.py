@@ -44,7 +44,10 @@ def clip_folder(tmp_path: Path) -> ClipFolder:
             "speech_start_ms": 40,
             "speech_end_ms": 200,
             "pauses": [{"start_ms": 80, "end_ms": 120, "kind": "natural"}],
-            "source": "noise",
+            "expected": {"turns": 1},
+            "level_dbfs": -20,
+            "annotation": {"method": "constructed", "confidence": "constructed"},
+            "source": {"engine": "noise"},
             "licence": "CC0-1.0",
         } | fields
         manifest = {"schema_version": 1, "clips": [entry]}

@@ -61,6 +61,7 @@ def labels_of(row: EventRow) -> Label | None:
         speech_end_ms=speech_end_ms,
         pauses=_pauses(pauses if isinstance(pauses, list) else []),
         watchdog_s=number(detail.get("watchdog_s")),
+        trusted=detail.get("trusted") is not False,
     )
 
 

@@ -35,6 +35,8 @@ class Label:
     speech_end_ms: float
     pauses: tuple[tuple[float, float], ...]
     watchdog_s: float | None
+    trusted: bool = True
+    """Whether the clip's labels were confirmed, so that latencies from them may count."""
 
     @property
     def speech_start_ns(self) -> int:

@@ -11,7 +11,16 @@ from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.record import RunRecord
 from bench.analysis.statistics import Distribution, distribution
-from bench.analysis.turns import COLD, MEASURED, WARMUP, Fault, SessionRecord, Turn, Unattributed
+from bench.analysis.turns import (
+    COLD,
+    MEASURED,
+    UNREVIEWED,
+    WARMUP,
+    Fault,
+    SessionRecord,
+    Turn,
+    Unattributed,
+)
 from bench.analysis.validity import judge_run
 from bench.runs.event import SCHEMA_VERSION
 
@@ -94,6 +103,7 @@ def _turns(turns: Sequence[Turn]) -> dict[str, Any]:
         "measured": classes[MEASURED],
         "cold": classes[COLD],
         "warmup": classes[WARMUP],
+        "unreviewed": classes[UNREVIEWED],
         "cut_off": sum(turn.cut_off for turn in turns),
         "outcomes": {name: outcomes[name] for name in OUTCOMES},
     }

@@ -12,7 +12,7 @@ from bench.analysis.verdict import judge
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
 
-COLD, WARMUP, MEASURED = "cold", "warmup", "measured"
+COLD, WARMUP, UNREVIEWED, MEASURED = "cold", "warmup", "unreviewed", "measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Turn:
     outcome: str
     """A name in bench.analysis.outcomes.OUTCOMES."""
     turn_class: str
-    """`cold`: first of its session; `warmup`: began too early to count; else `measured`."""
+    """`unreviewed`: its clip's label is not confirmed; `cold`: first of its session; `warmup`:
+    began too early to count; else `measured`. The first that holds."""
     cut_off: bool
     """The relevant speech_stopped, or reply audio, came strictly before speech_end_ns."""
     cut_off_pause: int | None
@@ -187,6 +188,8 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
 
 
 def _turn_class(label: Label, warm_until_ns: int | None) -> str:
+    if not label.trusted:
+        return UNREVIEWED
     if label.turn_index == 0:
         return COLD
     early = warm_until_ns is not None and label.started_ns < warm_until_ns

@@ -30,7 +30,9 @@ def judge_run(
         "Received events lay unread", "client lag", client_lag_ms, CLIENT_LAG_LIMIT_MS
     )
     if measured_turns < 1:
-        reasons.append("No turn was measured: each was cold or in warm-up, or none was begun.")
+        reasons.append(
+            "No turn was measured: each was cold, in warm-up or unreviewed, or none was begun."
+        )
     return reasons
 
 

@@ -2,85 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from bench.audio.manifest import MANIFEST_NAME, SCHEMA_VERSION, ClipEntry, Manifest
 from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pause, Utterance
 from bench.problem import Problem
-
-MANIFEST_NAME = "manifest.json"
-SCHEMA_VERSION = 1
-
-
-class _PauseEntry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    start_ms: int = Field(ge=0)
-    end_ms: int = Field(gt=0)
-    kind: str
-
-
-class _ClipEntry(BaseModel):
-    """One clip as the manifest describes it; field meanings are in audio_fixtures/README.md."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    file: str
-    sha256_file: str = Field(pattern=r"^[0-9a-f]{64}$")
-    sha256_pcm: str = Field(pattern=r"^[0-9a-f]{64}$")
-    duration_ms: float = Field(gt=0)
-    text: str
-    language: str
-    category: str
-    speech_start_ms: int = Field(ge=0)
-    speech_end_ms: int = Field(gt=0)
-    pauses: list[_PauseEntry] = []
-    derived_from: str | None = None
-    source: str
-    licence: str
-
-    @model_validator(mode="after")
-    def _labels_lie_inside_the_clip(self) -> _ClipEntry:
-        if not self.speech_start_ms < self.speech_end_ms <= self.duration_ms:
-            raise ValueError(
-                f"speech_start_ms {self.speech_start_ms} < speech_end_ms {self.speech_end_ms}"
-                f" <= duration_ms {self.duration_ms:g} does not hold"
-            )
-        for pause in self.pauses:
-            if not self.speech_start_ms <= pause.start_ms < pause.end_ms <= self.speech_end_ms:
-                raise ValueError(
-                    f"pause {pause.start_ms}..{pause.end_ms} ms is not inside the speech"
-                )
-        return self
-
-
-class _Manifest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    schema_version: int
-    clips: list[_ClipEntry]
-
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> _Manifest:
-        seen: set[str] = set()
-        for clip in self.clips:
-            if clip.id in seen:
-                raise ValueError(f"id {clip.id!r} stands twice")
-            seen.add(clip.id)
-        return self
 
 
 class Catalogue:
     """The utterances of one folder, loaded and verified when first asked for."""
 
-    def __init__(self, directory: Path, entries: dict[str, _ClipEntry]) -> None:
+    def __init__(self, directory: Path, entries: dict[str, ClipEntry]) -> None:
         self.directory = directory
         self._entries = entries
         self._loaded: dict[str, Utterance] = {}
@@ -104,15 +45,11 @@ class Catalogue:
             raise Problem(
                 f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
             ) from None
+        _check_version(path, text)
         try:
-            manifest = _Manifest.model_validate_json(text)
+            manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
             raise Problem(f"{path}: {_first_mistake(error)}") from None
-        if manifest.schema_version != SCHEMA_VERSION:
-            raise Problem(
-                f"{path}: schema_version {manifest.schema_version} is not {SCHEMA_VERSION}, "
-                "the one this version reads"
-            )
         return cls(directory, {clip.id: clip for clip in manifest.clips})
 
     def __contains__(self, utterance_id: str) -> bool:
@@ -121,9 +58,9 @@ class Catalogue:
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
-    def category(self, utterance_id: str) -> str:
-        """Category of a clip without reading its audio."""
-        return self._entries[utterance_id].category
+    def entry(self, utterance_id: str) -> ClipEntry:
+        """What the manifest says of a clip, without reading its audio."""
+        return self._entries[utterance_id]
 
     def loaded_hashes(self) -> dict[str, str]:
         """sha256_pcm of every clip used so far, by id."""
@@ -142,9 +79,10 @@ class Catalogue:
     def _load(self, utterance_id: str) -> Utterance:
         entry = self._entries.get(utterance_id)
         if entry is None:
+            close = difflib.get_close_matches(utterance_id, self._entries, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "`rtbench fixtures list` shows all"
             raise Problem(
-                f"{self.directory / MANIFEST_NAME}: no utterance {utterance_id!r}; "
-                f"there are {', '.join(self._entries)}"
+                f"{self.directory / MANIFEST_NAME}: no utterance {utterance_id!r}; {hint}"
             )
         path = self.directory / entry.file
         try:
@@ -187,6 +125,7 @@ class Catalogue:
             speech_start_ms=entry.speech_start_ms,
             speech_end_ms=entry.speech_end_ms,
             pauses=tuple(Pause(p.start_ms, p.end_ms, p.kind) for p in entry.pauses),
+            trusted=entry.annotation.trusted,
             sha256_pcm=entry.sha256_pcm,
         )
 
@@ -196,6 +135,20 @@ def default_directory() -> Path:
     package = Path(__file__).resolve().parent.parent
     checkout = package.parent / "audio_fixtures"
     return checkout if (checkout / MANIFEST_NAME).exists() else package / "_data/audio_fixtures"
+
+
+def _check_version(path: Path, text: str) -> None:
+    """Refuse a manifest of another version for its version, not for a field we don't know."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return  # said better, with its place, by the validation that follows
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version not in {None, SCHEMA_VERSION}:
+        raise Problem(
+            f"{path}: schema_version {version!r} is not {SCHEMA_VERSION}, "
+            "the one this version reads"
+        )
 
 
 def _first_mistake(error: ValidationError) -> str:

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.audio.g711 import (
+    SILENCE_A_LAW,
+    SILENCE_MU_LAW,
+    decode_a_law,
+    decode_mu_law,
+    encode_a_law,
+    encode_mu_law,
+)
 from bench.audio.utterance import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.int16]
@@ -18,13 +26,23 @@ class Codec:
     """One wire format of audio.
 
     `encode` takes int16 samples of shape (n,) at `rate_hz`; `decode` gives them back.
+    `silence` is the code of one silent sample: for G.711 it is not zero.
     """
 
     name: str
     rate_hz: int
     sample_bytes: int
+    silence: bytes
     encode: Callable[[Samples], bytes]
     decode: Callable[[bytes], Samples]
+
+    def chunks(self, samples: Samples, chunk_ms: int) -> list[bytes]:
+        """`samples`, at `rate_hz`, as encoded chunks of `chunk_ms`; the last one is padded."""
+        per_chunk = self.rate_hz * chunk_ms // 1000
+        data = self.encode(samples)
+        data += self.silence * (-len(samples) % per_chunk)
+        size = per_chunk * self.sample_bytes
+        return [data[start : start + size] for start in range(0, len(data), size)]
 
     def bytes_for(self, duration_ms: float) -> int:
         """Bytes that carry `duration_ms` of audio."""
@@ -44,6 +62,8 @@ def _decode_pcm16(data: bytes) -> Samples:
     return np.frombuffer(data, dtype="<i2", count=len(data) // 2).astype(np.int16, copy=False)
 
 
-PCM16 = Codec("pcm16", SAMPLE_RATE_HZ, 2, _encode_pcm16, _decode_pcm16)
+PCM16 = Codec("pcm16", SAMPLE_RATE_HZ, 2, b"\x00\x00", _encode_pcm16, _decode_pcm16)
+PCMU = Codec("pcmu", 8_000, 1, bytes([SILENCE_MU_LAW]), encode_mu_law, decode_mu_law)
+PCMA = Codec("pcma", 8_000, 1, bytes([SILENCE_A_LAW]), encode_a_law, decode_a_law)
 
-CODECS: dict[str, Codec] = {PCM16.name: PCM16}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (PCM16, PCMU, PCMA)}

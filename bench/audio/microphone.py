@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.audio.codec import Codec
+from bench.audio.resample import resample
 from bench.audio.utterance import SAMPLE_RATE_HZ, Utterance
 
 ROOM_TONE_DBFS = -65.0
@@ -31,23 +32,20 @@ def chunks_of_speech(
 ) -> list[bytes]:
     """Speech over room tone as encoded chunks of `chunk_ms`; the last one ends in room tone."""
     per_chunk = SAMPLE_RATE_HZ * chunk_ms // 1000
-    count = -(-len(utterance.pcm) // per_chunk)
-    mixed = np.resize(tone, count * per_chunk).astype(np.int32)
+    size = -(-len(utterance.pcm) // per_chunk) * per_chunk
+    mixed = np.resize(tone, size).astype(np.int32)
     mixed[: len(utterance.pcm)] += utterance.pcm
-    return _encode(np.clip(mixed, -32768, 32767).astype(np.int16), codec, per_chunk)
+    return _encode(np.clip(mixed, -32768, 32767).astype(np.int16), codec, chunk_ms)
 
 
 def chunks_of_tone(tone: NDArray[np.int16], codec: Codec, chunk_ms: int) -> list[bytes]:
     """One loop of room tone as encoded chunks of `chunk_ms`, whole ones only."""
     per_chunk = SAMPLE_RATE_HZ * chunk_ms // 1000
-    return _encode(tone[: len(tone) // per_chunk * per_chunk], codec, per_chunk)
+    return _encode(tone[: len(tone) // per_chunk * per_chunk], codec, chunk_ms)
 
 
-def _encode(samples: NDArray[np.int16], codec: Codec, per_chunk: int) -> list[bytes]:
-    return [
-        codec.encode(samples[start : start + per_chunk])
-        for start in range(0, len(samples), per_chunk)
-    ]
+def _encode(samples: NDArray[np.int16], codec: Codec, chunk_ms: int) -> list[bytes]:
+    return codec.chunks(resample(samples, SAMPLE_RATE_HZ, codec.rate_hz), chunk_ms)
 
 
 class Microphone:

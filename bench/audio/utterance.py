@@ -29,17 +29,19 @@ class Utterance:
     """One recording with its annotated speech boundaries.
 
     `pcm` has shape (samples,), int16 at 24 kHz. `speech_start_ms` and `speech_end_ms` count
-    from its first sample; they are labels made when the clip was, never a server's opinion.
+    from its first sample; they are labels made when the clip was, never a server's opinion, and
+    None in a clip without speech. `trusted` says whether latencies measured from them count.
     """
 
     id: str
-    text: str
+    text: str | None
     language: str
     category: str
     pcm: NDArray[np.int16]
-    speech_start_ms: int
-    speech_end_ms: int
+    speech_start_ms: int | None
+    speech_end_ms: int | None
     pauses: tuple[Pause, ...]
+    trusted: bool
     sha256_pcm: str
 
     @property

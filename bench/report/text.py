@@ -81,6 +81,11 @@ def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
         ("Cut off", f"{_plain(cut_off)} ({share(cut_off, turns_started, plain=True)})"),
         ("Pacing", f"p99 {late} ms late; {_plain(sent)} of {_plain(due)} frames sent"),
     ]
+    unreviewed = turns.get("unreviewed")
+    if unreviewed:
+        clips = "its clip's label awaits" if unreviewed == 1 else "their clips' labels await"
+        noun = "turn" if unreviewed == 1 else "turns"
+        rows.insert(5, ("Left out", f"{_plain(unreviewed)} {noun}: {clips} review"))
     return [Text(f"{name:<9} {printable(value)}") for name, value in rows]
 
 

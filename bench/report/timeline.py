@@ -187,7 +187,7 @@ def _draw_turns(axes: Axes, drawn: _Turns) -> None:
             markerfacecolor="none",
             markeredgecolor=theme.AXIS,
             rasterized=len(drawn.aside) > RASTERISE_ABOVE,
-            label=f"cold or warm-up, {number(len(drawn.aside))}",
+            label=f"{_left_out(drawn.aside)}, {number(len(drawn.aside))}",
         )
     low = float(drawn.heard["ttfa_ms"].min())
     high = max(float(part["ttfa_ms"].max()) for part in (drawn.heard, drawn.aside) if len(part))
@@ -203,6 +203,11 @@ def _draw_turns(axes: Axes, drawn: _Turns) -> None:
         _draw_silent(axes, drawn.silent)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
+
+
+def _left_out(aside: pd.DataFrame) -> str:
+    unreviewed = (aside["turn_class"] == "unreviewed").any()
+    return "cold, warm-up, unreviewed" if unreviewed else "cold or warm-up"
 
 
 def _draw_silent(axes: Axes, silent: pd.DataFrame) -> None:

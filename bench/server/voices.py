@@ -65,7 +65,16 @@ class Voices:
 
 
 def encode_reply(clip: Utterance, profile: Profile) -> Reply:
-    """`clip` trimmed to its labelled speech, after the profile's leading silence, in deltas."""
+    """`clip` trimmed to its labelled speech, after the profile's leading silence, in deltas.
+
+    Raises:
+        Problem: the clip has no text, or no speech.
+    """
+    if clip.text is None or clip.speech_start_ms is None or clip.speech_end_ms is None:
+        raise Problem(
+            f"clip {clip.id!r}: a reply needs a text and labelled speech; "
+            f"give it both, or a category other than {REPLY_CATEGORY!r}"
+        )
     lead = np.zeros(profile.leading_silence_ms * SAMPLES_PER_MS, np.int16)
     speech = clip.pcm[clip.speech_start_ms * SAMPLES_PER_MS : clip.speech_end_ms * SAMPLES_PER_MS]
     pcm = np.concatenate((lead, speech))

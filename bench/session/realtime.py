@@ -11,6 +11,7 @@ from typing import Any
 from bench.audio.catalogue import Catalogue
 from bench.audio.microphone import Microphone
 from bench.dialects.base import Dialect, Endpoint, Kind, SessionSettings
+from bench.problem import Problem
 from bench.runs.recorder import SessionRecord
 from bench.session.conversation import Conversation, Setup, TurnEnd, TurnState
 from bench.session.engine import Engine
@@ -140,10 +141,15 @@ class RealtimeSession:
         """Speak an utterance from the next frame on; a turn under way is waited for first.
 
         Raises:
-            Problem: the catalogue has no such utterance.
+            Problem: the catalogue has no such utterance, or there is no speech in it.
             ConnectionError: the session has ended.
         """
         utterance = self._plan.catalogue.get(utterance_id)
+        if utterance.speech_end_ms is None:
+            raise Problem(
+                f"clip {utterance_id!r} holds no speech; a turn is measured from the end of "
+                "speech, so say a clip that has one: `rtbench fixtures list`"
+            )
         frames = self._plan.frames.speech(utterance)
         if self._conversation.turn is not None:
             self.wait_turn(self._conversation.turn)
@@ -170,6 +176,7 @@ class RealtimeSession:
                 "speech_end_ms": utterance.speech_end_ms,
                 "pauses": [[pause.start_ms, pause.end_ms] for pause in utterance.pauses],
                 "watchdog_s": self._plan.watchdog_s,
+                "trusted": utterance.trusted,
             },
         )
         return Turn(self, state, utterance.id)

@@ -194,6 +194,7 @@ def test_summary(golden):
     assert summary["sessions"] == {"started": 5, "opened": 5, "failed": 0}
     turns = summary["turns"]
     assert (turns["started"], turns["measured"], turns["cold"], turns["cut_off"]) == (6, 5, 1, 1)
+    assert (turns["warmup"], turns["unreviewed"]) == (0, 0)
     assert {name: count for name, count in turns["outcomes"].items() if count} == {
         "ok": 3,
         "no_reply": 1,
@@ -219,6 +220,40 @@ def test_summary(golden):
     ]
 
 
+def untrusted(rows):
+    """The same session, said with a clip whose label awaits review."""
+
+    def marked(row):
+        detail = json.loads(row.detail) if row.detail else {}
+        if "utterance" not in detail:
+            return row
+        return row._replace(detail=json.dumps({**detail, "trusted": False}))
+
+    return [marked(row) for row in rows]
+
+
+def test_turns_of_unreviewed_clips_are_counted_and_make_no_figure(golden):
+    rows = renamed(warm(golden["clean"]), "w0-0") + renamed(
+        untrusted(warm(golden["clean"])), "w0-1"
+    )
+    rows += renamed(untrusted(golden["no_reply"]), "w0-2")
+    record = read_record(RUN, event_table(rows), [], warmup_s=0.0)
+    assert [turn.turn_class for turn in record.turns] == ["measured", "unreviewed", "unreviewed"]
+    assert record.turns_table()["turn_class"].tolist() == [t.turn_class for t in record.turns]
+    summary = summarise(RUN, record, "1.0")
+    turns = summary["turns"]
+    assert (turns["started"], turns["measured"], turns["unreviewed"]) == (3, 1, 2)
+    assert (turns["cold"], turns["warmup"]) == (0, 0)
+    assert turns["outcomes"]["no_reply"] == 1
+    ttfa = summary["metrics"]["ttfa_ms"]
+    assert (ttfa["n"], ttfa["censored"], ttfa["missing"]) == (1, 0, 0)
+    assert summary["by_utterance"]["clip"]["turns"] == 1
+    only = summarise(RUN, read_record(RUN, event_table(untrusted(golden["clean"])), []), "1.0")
+    assert only["validity"]["reasons"] == [
+        "No turn was measured: each was cold, in warm-up or unreviewed, or none was begun.",
+    ]
+
+
 def test_validity_in_plain_words():
     good = distribution([1.0] * 1000)
     assert judge_run(RUN, good, good, 1) == []
@@ -227,7 +262,7 @@ def test_validity_in_plain_words():
     assert judge_run(RUN, bad, bad, 0) == [
         "Frames left late: p99 lateness is 15.2 ms, limit 10 ms.",
         "Received events lay unread: p99 client lag is 15.2 ms, limit 10 ms.",
-        "No turn was measured: each was cold or in warm-up, or none was begun.",
+        "No turn was measured: each was cold, in warm-up or unreviewed, or none was begun.",
     ]
     assert judge_run(RUN, unsent, good, 1) == [
         "Frames were never sent: 10 of 100 due (10.0%), limit 1%."

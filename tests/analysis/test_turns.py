@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bench.analysis.metrics import METRICS
@@ -166,6 +168,38 @@ def test_two_turns_in_one_session(golden):
     assert measured(first)["transcript_ms"] == 3100
     assert measured(second)["transcript_ms"] == 900
     assert measured(second)["ttfa_ms"] == 800
+
+
+@pytest.mark.parametrize(
+    ("said", "turn_class"),
+    [
+        ({}, "measured"),
+        ({"trusted": None}, "measured"),
+        ({"trusted": True}, "measured"),
+        ({"trusted": False}, "unreviewed"),
+    ],
+)
+def test_a_label_that_awaits_review_sets_its_turn_apart(golden, said, turn_class):
+    rows = [
+        row._replace(detail=json.dumps({**json.loads(row.detail), **said}))
+        if row.kind == "utterance" and row.turn_index == 1
+        else row
+        for row in golden["two_turns"]
+    ]
+    turns = assemble_session(rows).turns
+    assert [turn.turn_class for turn in turns] == ["cold", turn_class]
+    assert turns[1].first_audio_ns == assemble_session(golden["two_turns"]).turns[1].first_audio_ns
+
+
+def test_a_label_that_awaits_review_matters_more_than_cold_or_warm_up(golden):
+    rows = [
+        row._replace(detail=json.dumps({**json.loads(row.detail), "trusted": False}))
+        if row.kind == "utterance"
+        else row
+        for row in golden["two_turns"]
+    ]
+    turns = assemble_session(rows, warm_until_ns=2**62).turns
+    assert [turn.turn_class for turn in turns] == ["unreviewed", "unreviewed"]
 
 
 def test_warm_up_is_told_by_when_the_utterance_began(golden):

@@ -22,7 +22,9 @@ chunk_sizes = st.sampled_from(CHUNK_SIZES)
 
 
 def utterance(pcm: np.ndarray) -> Utterance:
-    return Utterance("u", "", "en", "command", pcm.astype(np.int16), 0, 1, (), "")
+    return Utterance(
+        "u", "", "en", "command", pcm.astype(np.int16), 0, 1, (), trusted=True, sha256_pcm=""
+    )
 
 
 def noise(size: int, seed: int = 1) -> np.ndarray:

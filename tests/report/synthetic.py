@@ -297,6 +297,7 @@ def summarise(recorder: Recorder, sessions: int, duration_s: float) -> dict[str,
             "measured": sum(t["turn_class"] == "measured" for t in turns),
             "cold": sum(t["turn_class"] == "cold" for t in turns),
             "warmup": 0,
+            "unreviewed": sum(t["turn_class"] == "unreviewed" for t in turns),
             "cut_off": sum(t["cut_off"] for t in turns),
             "outcomes": outcomes,
         },
@@ -326,11 +327,13 @@ def write_run(
     sessions: int = 10,
     turns_per_session: int = 6,
     outcomes: dict[int, str] | None = None,
+    unreviewed: frozenset[int] = frozenset(),
     seed: int = 7,
 ) -> Path:
     """Write a whole run folder; `outcomes` names what turn number i (over all) came to.
 
-    By default turn 20 is cut off in its pause and turn 33 gets no reply.
+    By default turn 20 is cut off in its pause and turn 33 gets no reply. The clips of the turns
+    in `unreviewed` have a label that awaits review.
     """
     outcomes = {20: "cut_off", 33: "no_reply"} if outcomes is None else outcomes
     recorder = Recorder(seed)
@@ -347,6 +350,8 @@ def write_run(
             outcome = outcomes.get(number, "ok")
             clip = "mid_pause" if outcome == "cut_off" else clips[(index + turn) % len(clips)]
             ended = recorder.speak(session, turn, clip, at_ns, outcome)
+            if number in unreviewed:
+                recorder.turns[-1]["turn_class"] = "unreviewed"
             at_ns = ended + int(recorder.between(400, 900)) * MS
         recorder.microphone(session, opened + 300 * MS, at_ns)
         recorder.note(session, "closed", at_ns, detail={"by": "client", "code": 1000})

@@ -269,6 +269,31 @@ def test_strings_from_outside_stay_text(
     assert "<script>alert(1)</script>" in parsed.text
 
 
+@pytest.mark.parametrize(
+    ("turns", "words"),
+    [
+        ({7}, "1 turn is left out of every latency because the label of its clip awaits review"),
+        ({7, 8}, "2 turns are left out of every latency because the label of their clip awaits"),
+    ],
+)
+def test_turns_of_unreviewed_clips_are_told_in_the_headline_and_drawn_apart(
+    synthetic_run: Callable[..., Path], turns: set[int], words: str
+) -> None:
+    folder = synthetic_run(unreviewed=frozenset(turns))
+    page = page_of(folder)
+    text = " ".join(Page(page).text.split())
+    assert words in text
+    assert "rtbench fixtures review" in text
+    assert f"cold, warm-up, unreviewed, {10 + len(turns)}" in page
+    assert len(ReportData.load(folder).latency_turns) == 60 - 10 - len(turns) - 1  # cut off
+
+
+def test_the_headline_does_not_speak_of_labels_when_all_count(run60: Path) -> None:
+    page = page_of(run60)
+    assert "awaits review" not in page
+    assert "cold or warm-up, 10" in page
+
+
 def test_a_run_without_turns_says_so(synthetic_run: Callable[..., Path]) -> None:
     page = page_of(synthetic_run(sessions=0))
     Page(page)

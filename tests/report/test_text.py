@@ -49,6 +49,25 @@ def test_the_summary_says_the_numbers_of_summary_json(run60: Path) -> None:
     assert "> 10 000*" in line
 
 
+@pytest.mark.parametrize(
+    ("turns", "words"),
+    [
+        ({7}, "Left out  1 turn: its clip's label awaits review"),
+        (set(range(60)), "Left out  60 turns: their clips' labels await review"),
+    ],
+)
+def test_turns_left_out_for_their_labels_are_counted(
+    synthetic_run: Callable[..., Path], turns: set[int], words: str
+) -> None:
+    text = printed(synthetic_run(unreviewed=frozenset(turns)))
+    assert words in text.splitlines()
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_nothing_is_said_of_labels_when_all_count(run60: Path) -> None:
+    assert "Left out" not in printed(run60)
+
+
 def test_too_few_values_are_marked_without_colour_too(run60: Path) -> None:
     assert "* too few values" in printed(run60)
 

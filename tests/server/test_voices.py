@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,9 @@ def test_a_reply_is_its_speech_after_the_silence_asked_for(
     reply = encode_reply(clip, Profile(leading_silence_ms=lead_ms, delta_ms=delta_ms))
     pcm = samples(reply)
     assert not pcm[: 24 * lead_ms].any()
-    assert np.array_equal(pcm[24 * lead_ms :], clip.pcm[24 * 115 : 24 * 2820])
-    assert reply.duration_ms == lead_ms + 2820 - 115
+    speech = slice(24 * clip.speech_start_ms, 24 * clip.speech_end_ms)
+    assert np.array_equal(pcm[24 * lead_ms :], clip.pcm[speech])
+    assert reply.duration_ms == lead_ms + clip.speech_end_ms - clip.speech_start_ms
     assert leading_silence_ms(pcm, 24_000) == pytest.approx(lead_ms, abs=60)
 
 
@@ -60,3 +62,10 @@ def test_the_choice_reaches_every_reply(catalogue: Catalogue) -> None:
 def test_a_catalogue_without_replies_is_a_problem(clip_folder: Callable[..., Path]) -> None:
     with pytest.raises(Problem, match="nothing to say"):
         Voices.prepare(Catalogue.open(clip_folder()), Profile())
+
+
+@pytest.mark.parametrize("missing", ["text", "speech_start_ms", "speech_end_ms"])
+def test_a_reply_without_text_or_speech_is_a_problem(missing: str, catalogue: Catalogue) -> None:
+    clip = dataclasses.replace(catalogue.get("reply_train"), **{missing: None})
+    with pytest.raises(Problem, match="clip 'reply_train': a reply needs a text and labelled"):
+        encode_reply(clip, Profile())

@@ -37,7 +37,7 @@ def as_a_server_reads(stream: bytes) -> list[bytes]:
 
 def utterance(size: int, name: str = "u") -> Utterance:
     pcm = np.random.default_rng(3).integers(-9_000, 9_000, size).astype(np.int16)
-    return Utterance(name, "", "en", "command", pcm, 0, 1, (), "")
+    return Utterance(name, "", "en", "command", pcm, 0, 1, (), trusted=True, sha256_pcm="")
 
 
 @pytest.mark.parametrize("chunk_ms", range(20, 101, 10))

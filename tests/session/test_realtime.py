@@ -137,6 +137,7 @@ def test_an_utterance_is_noted_with_its_labels_on_the_audio_clock(stage: Stage) 
         "speech_end_ms": 200,
         "pauses": [[80, 120]],
         "watchdog_s": 4.5,
+        "trusted": True,
     }
 
 

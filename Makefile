@@ -27,7 +27,7 @@ lint: $(VENV)/.installed-dev
 
 # The report is tested in a real Chromium; playwright drives the system's and downloads none.
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null \
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
 	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	     && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
 	|| { echo "make test: no Chromium found; install it: sudo apt-get install chromium"; exit 1; }

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import bench
 from bench.fixtures.commands import app as fixtures_app
+from bench.load.arguments import DEFAULT_HOST, DEFAULT_PORT
 from bench.problem import Problem
 
 EXIT_CODES = (
@@ -19,7 +20,6 @@ EXIT_CODES = (
     "3 invalid run, 130 interrupted."
 )
 EXIT_INVALID = 3
-DEFAULT_PORT = 8765
 
 app = typer.Typer(
     name="rtbench",
@@ -87,7 +87,7 @@ def run(
             "--host",
             "-H",
             help="Target, as ws://HOST:PORT or wss://HOST. Default: the scenario's own, else "
-            f"ws://127.0.0.1:{DEFAULT_PORT}",
+            f"{DEFAULT_HOST}",
         ),
     ] = None,
 ) -> None:
@@ -171,7 +171,7 @@ def report(
 
 
 @app.command(epilog=EXIT_CODES)
-def doctor(host: Host = f"ws://127.0.0.1:{DEFAULT_PORT}") -> None:
+def doctor(host: Host = DEFAULT_HOST) -> None:
     """Check what limits the figures: cores, files, timer, kernel stamps, the target."""
     from bench.session.doctor import examine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.audio.catalogue import Catalogue
 from bench.audio.manifest import ClipEntry
-from rendering.stem import GRID_MS
+from bench.fixtures.verification import GRID_MS
 
 LARGEST_BYTES = 5_000_000
 LEAST_LEAD_MS = {"reply": 100}

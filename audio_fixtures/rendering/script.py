@@ -106,7 +106,8 @@ REVIEWS = {
     "lang_fr": Review("Right: the last vowel fades out there."),
     "lang_ja": Review("Right within 15 ms: the last nasal ends a little before."),
 }
-"""Every clip that came out `review`, and those that only two methods could be asked about."""
+"""Every clip that came out `review`, those that only two methods could be asked about, and one
+whose pauses were labelled wrong."""
 
 SPOKEN = [
     Spoken(

@@ -13,11 +13,11 @@ from bench.audio.annotate import Labels, Span, find_edges
 from bench.audio.manifest import PauseEntry
 from bench.fixtures.annotator import annotate
 from bench.fixtures.detectors import speech_regions
+from bench.fixtures.verification import GRID_MS
 from rendering.script import LEVEL_DBFS, REVIEWED_BY, REVIEWS, Review, Spoken
 from rendering.voices import Speech
 
 PER_MS = 24
-GRID_MS = 20
 BEFORE_MS, AFTER_MS = 40, 100
 """What is kept of the render around its speech, so that soft edges are not cut."""
 
@@ -65,8 +65,7 @@ def on_grid(stem: Stem) -> Stem:
 def later(stem: Stem, by_ms: int) -> Stem:
     """The stem after `by_ms` of digital silence."""
     silence = np.zeros(by_ms * PER_MS, np.int16)
-    labels = _moved(stem.labels, [(0, by_ms)])
-    return Stem(np.concatenate([silence, stem.samples]), labels)
+    return Stem(np.concatenate([silence, stem.samples]), stem.labels.moved(by_ms))
 
 
 def speech_of(samples: NDArray[np.int16], labels: Labels) -> NDArray[np.int16]:

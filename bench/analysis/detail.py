@@ -14,9 +14,9 @@ MESSAGE_LIMIT = 300
 """Characters kept of what a server or network said."""
 
 
-def parsed(detail: str | None) -> dict[str, Any]:
-    """The JSON object of a row's `detail`; empty when it holds none."""
-    if not detail:
+def parsed(detail: object) -> dict[str, Any]:
+    """The JSON object of a row's `detail`; empty when it holds none, as where it is missing."""
+    if not isinstance(detail, str):
         return {}
     try:
         value = json.loads(detail)

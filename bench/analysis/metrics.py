@@ -39,7 +39,13 @@ def _ms(start_ns: int | None, end_ns: int | None) -> float | None:
 
 
 def _waited_ms(start_ns: int | None, turn: Turn) -> float | None:
-    """How long something was waited for in vain; None when the wait had not begun."""
+    """How long something was waited for in vain; None when the wait had not begun.
+
+    None too when the run's end cut the wait short: that says nothing of the target, and placed
+    above every value seen it would raise the percentiles of every run.
+    """
+    if turn.outcome == "stopped":
+        return None
     waited = _ms(start_ns, turn.observed_until_ns)
     return waited if waited is not None and waited > 0 else None
 
@@ -94,26 +100,6 @@ _SINCE_SPEECH_END = "the clip's label and the audio clock"
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(
-            "connect_ms",
-            "ms",
-            "lower",
-            "session",
-            "Connect",
-            "From the start of the TCP connect to the server's 101: TCP, TLS and WebSocket.",
-            "connect_started and connected, noted by rtbench",
-            _connect_ms,
-        ),
-        Metric(
-            "setup_ms",
-            "ms",
-            "lower",
-            "session",
-            "Session setup",
-            "From the start of the TCP connect to session.updated: when a caller may speak.",
-            "connect_started, noted by rtbench; session.updated, as received",
-            _setup_ms,
-        ),
         Metric(
             "ttfa_ms",
             "ms",
@@ -214,20 +200,26 @@ METRICS: dict[str, Metric] = {
             "audio deltas, as received",
             _delivery_factor,
         ),
+        Metric(
+            "connect_ms",
+            "ms",
+            "lower",
+            "session",
+            "Connect",
+            "From the start of the TCP connect to the server's 101: TCP, TLS and WebSocket.",
+            "connect_started and connected, noted by rtbench",
+            _connect_ms,
+        ),
+        Metric(
+            "setup_ms",
+            "ms",
+            "lower",
+            "session",
+            "Session setup",
+            "From the start of the TCP connect to session.updated: when a caller may speak.",
+            "connect_started, noted by rtbench; session.updated, as received",
+            _setup_ms,
+        ),
     )
 }
-
-HEADLINE: tuple[str, ...] = (
-    "ttfa_ms",
-    "voice_to_voice_ms",
-    "endpointing_delay_ms",
-    "response_latency_ms",
-    "model_latency_ms",
-    "onset_delay_ms",
-    "transcript_ms",
-    "transcript_lead_ms",
-    "delivery_factor",
-    "connect_ms",
-    "setup_ms",
-)
 """Every metric, in the order in which tables show them: what callers feel first."""

@@ -72,7 +72,7 @@ OUTCOMES: dict[str, Outcome] = {
         ),
         Outcome(
             "stopped",
-            "The run ended while the turn was under way; its latency is only known to be more.",
+            "The run ended during the turn: what had not come by then is only known to be more.",
             "Nothing, unless there are many: then let the run end after its turns.",
             failed=False,
         ),

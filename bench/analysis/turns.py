@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.attribution import Attribution
-from bench.analysis.detail import fault_class_of, message_of, number, parsed, text
+from bench.analysis.detail import fault_class_of, message_of, parsed, text
 from bench.analysis.moments import Label, Mark, TurnMoments
 from bench.analysis.verdict import judge
 from bench.dialects.base import Kind
@@ -79,11 +79,7 @@ class SessionRecord:
     session_updated_ns: int | None = None
     failed_ns: int | None = None
     failed_class: str | None = None
-    failed_message: str | None = None
-    closed_ns: int | None = None
     closed_by: str | None = None
-    closed_code: int | None = None
-    closed_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +212,7 @@ def _transcript_done_ns(moments: TurnMoments, end: Mark | None) -> int | None:
 
 def _is_fault(row: EventRow) -> bool:
     match row.kind:
-        case Kind.CONNECT_FAILED | Kind.ERROR | Kind.MALFORMED:
+        case Kind.CONNECT_FAILED | Kind.ERROR | Kind.MALFORMED | Kind.INPUT_TRANSCRIPT_FAILED:
             return True
         case Kind.CLOSED:
             return parsed(row.detail).get("by") != "client"
@@ -235,7 +231,6 @@ def _session(rows: Sequence[EventRow]) -> SessionRecord:
 
     failed = parsed(first[Kind.CONNECT_FAILED].detail) if Kind.CONNECT_FAILED in first else {}
     closed = parsed(first[Kind.CLOSED].detail) if Kind.CLOSED in first else {}
-    code = number(closed.get("code"))
     return SessionRecord(
         session_id=rows[0].session_id if rows else "",
         connect_started_ns=at_ns(Kind.CONNECT_STARTED),
@@ -243,9 +238,5 @@ def _session(rows: Sequence[EventRow]) -> SessionRecord:
         session_updated_ns=at_ns(Kind.SESSION_UPDATED),
         failed_ns=at_ns(Kind.CONNECT_FAILED),
         failed_class=text(failed.get("class")),
-        failed_message=text(failed.get("message")),
-        closed_ns=at_ns(Kind.CLOSED),
         closed_by=text(closed.get("by")),
-        closed_code=None if code is None else int(code),
-        closed_reason=text(closed.get("reason")),
     )

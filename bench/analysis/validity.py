@@ -46,7 +46,7 @@ def _endings(run: Mapping[str, Any]) -> list[str]:
     reasons += [
         f"Worker {name} did not end properly: its last records may be missing."
         for name, worker in sorted(workers.items())
-        if (worker or {}).get("ended") is None
+        if (worker or {}).get("ended") != "closed"
     ]
     return reasons
 

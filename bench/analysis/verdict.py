@@ -18,7 +18,8 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
     """The outcome of a turn.
 
     A whole reply is `ok` even when the connection or the run ended while the caller listened:
-    nothing about such a turn is unknown. A cut-off turn is judged by its last response, since
+    nothing about such a turn is unknown. Only where the process was killed and noted no end, it
+    is `stopped` or `disconnected`. A cut-off turn is judged by its last response, since
     the one to the premature end was bound to be cancelled.
     """
     replies = moments.replies()

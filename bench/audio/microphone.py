@@ -12,7 +12,6 @@ from bench.audio.codec import Codec
 from bench.audio.resample import resample
 from bench.audio.utterance import SAMPLE_RATE_HZ, Utterance
 
-ROOM_TONE_DBFS = -65.0
 TONE_LOOP_MS = 2_000
 _TONE_SEED = 20_240_601
 

@@ -14,7 +14,7 @@ from bench.dialects.base import Endpoint, Kind, ServerEvent, SessionSettings
 from bench.problem import Problem
 
 RAW_LIMIT = 2_000
-"""Characters kept of a message nobody understood, and of each field of an error."""
+"""Bytes kept of a message nobody understood, and characters of each field of an error."""
 
 TRANSCRIPT_LIMIT = 20_000
 """Characters kept of a transcript: an hour of speech is longer, an utterance is not."""
@@ -178,7 +178,7 @@ class OpenAI:
         """Canonical form of one received message.
 
         A type not listed becomes UNKNOWN, anything that is no JSON object of the known shape
-        MALFORMED; both keep the first 2,000 characters.
+        MALFORMED; both keep the first 2,000 bytes.
         """
         try:
             event = _decoder.decode(message)

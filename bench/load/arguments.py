@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.problem import Problem
 
-DEFAULT_HOST = "ws://127.0.0.1:8765"
+DEFAULT_PORT = 8765
+DEFAULT_HOST = f"ws://127.0.0.1:{DEFAULT_PORT}"
 """Where `rtbench serve` listens when nobody says otherwise."""
 
 

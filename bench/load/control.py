@@ -99,6 +99,9 @@ class RunControl:
         with gevent.Timeout(timeout_s, exception=False):
             while self._awaits_worker():
                 gevent.sleep(0.05)
+        for name, worker in self._run["workers"].items():
+            if worker["ended"] is not None and self.folder.count_parts(name) < worker["parts"]:
+                worker["ended"] = "incomplete"
         self._run["ended_at"] = datetime.now(UTC).isoformat()
         self.folder.write_run(self._run)
         # A process of its own: analysis and drawing neither hold up Locust's heartbeats nor

@@ -116,8 +116,9 @@ class Lifecycle:
                 kept = f"; `rtbench report {self.control.folder.path}`"
             print(f"\nrtbench: interrupted; records are kept{kept}", file=sys.stderr)  # noqa: T201
             sys.exit(EXIT_INTERRUPTED)
-        if self.control.exit_code and environment.process_exit_code is None:
-            environment.process_exit_code = self.control.exit_code
+        if environment.process_exit_code is None and self.control.exit_code != 0:
+            # None or negative: the report was never finished.
+            environment.process_exit_code = max(self.control.exit_code or 1, 1)
 
     def abort(self, reason: str) -> None:
         """End the run because of something its user can mend: one line, exit code 2."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import gevent
 from locust import events
@@ -37,19 +37,24 @@ class LiveView:
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
-            if sys.stdout.isatty():
-                print()  # noqa: T201
+            if self._out.isatty():
+                print(file=self._out)
+
+    @property
+    def _out(self) -> TextIO:
+        """Where progress goes: Locust's --json wants stdout for itself."""
+        return sys.stderr if self._environment.parsed_options.json else sys.stdout
 
     def _run(self, started_s: float) -> None:
-        rewrites = sys.stdout.isatty()
+        rewrites = self._out.isatty()
         while True:
             gevent.sleep(TERMINAL_INTERVAL_S if rewrites else PLAIN_INTERVAL_S)
             line = self.line(time.monotonic() - started_s)
             if rewrites:
                 width = shutil.get_terminal_size().columns - 1
-                print(f"\r{line[:width]:<{width}}", end="", flush=True)  # noqa: T201
+                print(f"\r{line[:width]:<{width}}", end="", file=self._out, flush=True)
             else:
-                print(line, flush=True)  # noqa: T201
+                print(line, file=self._out, flush=True)
 
     def line(self, elapsed_s: float) -> str:
         """One line of at most 80 columns at usual magnitudes."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
-import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.codec import PCM16
@@ -18,6 +15,7 @@ from bench.load.arguments import DEFAULT_HOST, check_again
 from bench.problem import Problem
 from bench.session.frames import FrameStore
 from bench.session.realtime import CallPlan
+from bench.session.target import target_endpoint
 
 _RECORDED = (
     "dialect",
@@ -53,18 +51,10 @@ def make_call_plan(options: Any, host: str | None) -> CallPlan:
     dialect = DIALECTS.get(options.dialect)
     if dialect is None:
         raise Problem(f"--dialect {options.dialect!r}: unknown; there are {', '.join(DIALECTS)}")
-    host = host or DEFAULT_HOST
-    api_key = os.environ.get(dialect.key_variable) or None
-    endpoint = dialect.endpoint(host, options.model, api_key)
-    if api_key is not None and endpoint.url.startswith("ws://") and not is_loopback(host):
-        raise Problem(
-            f"--host {endpoint.redacted_url}: would carry the key in {dialect.key_variable} "
-            "unencrypted; use wss://, or unset the variable"
-        )
     directory = Path(options.fixtures) if options.fixtures else default_directory()
     return CallPlan(
         dialect=dialect,
-        endpoint=endpoint,
+        endpoint=target_endpoint(dialect, host or DEFAULT_HOST, options.model),
         settings=SessionSettings(
             model=options.model,
             vad_threshold=options.vad_threshold,
@@ -78,15 +68,6 @@ def make_call_plan(options: Any, host: str | None) -> CallPlan:
         watchdog_s=options.watchdog_s,
         connect_timeout_s=options.connect_timeout_s,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a URL points at this machine by name or address."""
-    name = urlsplit(host).hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def describe_options(options: Any) -> dict[str, Any]:

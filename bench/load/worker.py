@@ -14,6 +14,7 @@ from typing import Any
 
 import gevent
 import numpy as np
+from gevent.event import Event
 
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan
@@ -57,7 +58,8 @@ class RunWorker:
         self._anchors = [read_anchor()]
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         _pay_first_costs()
-        self._flusher = gevent.spawn(self._flush_forever)
+        self._closing = Event()
+        self._flusher = gevent.spawn(self._flush_until_closing)
         report("opened", {"worker": name, **self._facts()})
 
     def open_session(
@@ -94,7 +96,8 @@ class RunWorker:
 
     def close(self) -> None:
         """Write the last part, stop the engine and say that nothing more will come."""
-        self._flusher.kill()
+        self._closing.set()
+        self._flusher.join()  # killed while it writes, it would lose the part it has taken
         for session in list(self.open_sessions):
             self.close_session(session)
         self._flush()
@@ -115,13 +118,13 @@ class RunWorker:
             **usage(),
         }
 
-    def _flush_forever(self) -> None:
-        while True:
-            gevent.sleep(PART_INTERVAL_S)
+    def _flush_until_closing(self) -> None:
+        while not self._closing.wait(PART_INTERVAL_S):
             try:
                 self._flush()
             except OSError as error:
-                reason = f"{error.filename}: cannot be written ({error.strerror}); the run ends"
+                path = error.filename or self._folder.path  # a full disk names no file
+                reason = f"{path}: cannot be written ({error.strerror}); the run ends"
                 self._report("problem", {"reason": reason})
                 return
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.analysis.clock import RunClock
+from bench.analysis.detail import parsed
 from bench.analysis.tables import worker_spans
 
 LATENESS_EDGES_MS: NDArray[np.float64] = np.logspace(-3, 5, 81)
@@ -145,14 +146,6 @@ class ReportData:
                 late_ms = np.clip(late_ms, LATENESS_EDGES_MS[0], LATENESS_EDGES_MS[-1])
                 counts += np.histogram(late_ms, LATENESS_EDGES_MS)[0]
         return Lateness(counts, never_sent)
-
-
-def parsed(detail: object) -> dict[str, Any]:
-    """The JSON object of an event's `detail`; empty when there is none."""
-    if not isinstance(detail, str) or not detail:
-        return {}
-    value = json.loads(detail)
-    return value if isinstance(value, dict) else {}
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

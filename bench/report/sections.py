@@ -149,10 +149,7 @@ def metrics(data: ReportData) -> Markup:
 
 def over_time(data: ReportData) -> Markup:
     """Latency turn by turn over the run."""
-    if data.has("events.parquet"):
-        marks = data.session_marks()
-    else:
-        marks = pd.DataFrame({"since_start_s": [], "mark": [], "session_id": []})
+    marks = data.session_marks() if data.has("events.parquet") else None
     chart = latency_over_time(
         data.turns, data.latency_turns, marks, data.summary.get("duration_s") or 0.0
     )

@@ -15,7 +15,8 @@ def telling_turns(data: ReportData) -> list[tuple[str, pd.Series]]:
     heard = heard.sort_values("ttfa_ms", kind="stable")
     chosen = []
     if len(heard) == 1:
-        chosen.append(("The only measured turn", heard.iloc[0]))
+        only = "The only measured turn" if len(latency) == 1 else "The only turn heard to its end"
+        chosen.append((only, heard.iloc[0]))
     elif len(heard):
         chosen.append(("The median turn", heard.iloc[(len(heard) - 1) // 2]))
         chosen.append(("The slowest turn", heard.iloc[-1]))
@@ -23,7 +24,9 @@ def telling_turns(data: ReportData) -> list[tuple[str, pd.Series]]:
     failed = turns[turns["outcome"].map(failed_outcome).astype(bool)]
     failed = failed.sort_values("censored_ms", kind="stable", na_position="first")
     if len(failed):
-        title = "The failed turn" if len(failed) == 1 else "The failed turn that waited longest"
+        longest = "The failed turn that waited longest"
+        title = longest if failed["censored_ms"].notna().any() else "One of the failed turns"
+        title = "The failed turn" if len(failed) == 1 else title
         chosen.append((title, failed.iloc[-1]))
     cut = turns[data.cut_off].drop(index=failed.index[-1:], errors="ignore")
     if len(cut):

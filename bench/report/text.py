@@ -46,7 +46,7 @@ def print_summary(
         if any(too_few(table[name], which) for name in shown for which in ("p95", "p99")):
             note = "* too few values to lean on: p95 needs 200, p99 needs 1 000"
             console.print(Text(note, style="dim"), width=width)
-    else:
+    if "ttfa_ms" not in shown:
         console.print("No measured turn got any audio: there is no latency to report.")
     if report_path is not None:
         console.print()

@@ -36,11 +36,15 @@ class _Stretch(NamedTuple):
 
 
 def latency_over_time(
-    turns: pd.DataFrame, latency_turns: pd.DataFrame, marks: pd.DataFrame, duration_s: float
+    turns: pd.DataFrame,
+    latency_turns: pd.DataFrame,
+    marks: pd.DataFrame | None,
+    duration_s: float,
 ) -> Chart | NoChart:
     """Every turn's ttfa by the second its speech ended, with sessions open and errors below.
 
-    `latency_turns` are those of `turns` that count; `marks` is ReportData.session_marks.
+    `latency_turns` are those of `turns` that count; `marks` is ReportData.session_marks,
+    None where the folder holds no events (a baseline).
     """
     title = "Time to first audio over the run"
     placed = latency_turns.dropna(subset=["since_start_s"])
@@ -51,6 +55,9 @@ def latency_over_time(
     )
     if drawn.heard.empty:
         return NoChart(title, "No measured turn got any audio, so there is no latency to draw.")
+    recorded = marks is not None
+    if marks is None:
+        marks = pd.DataFrame({"since_start_s": [], "mark": [], "session_id": []})
     failed = turns[turns["outcome"].map(failed_outcome).astype(bool)]
     error_s = [
         *marks.loc[marks["mark"] == "error", "since_start_s"],
@@ -88,7 +95,7 @@ def latency_over_time(
     return Chart(
         "over-time",
         title,
-        _caption(drawn, ttfa(placed), last_s, peak, len(error_s)),
+        _caption(drawn, ttfa(placed), last_s, peak if recorded else None, len(error_s)),
         svg,
         ["from s", "to s", "turns", "no audio", "p50", "p95"],
         [
@@ -109,15 +116,17 @@ def latency_over_time(
     )
 
 
-def _caption(drawn: _Turns, wait: Sample, last_s: float, peak: int, errors: int) -> str:
+def _caption(drawn: _Turns, wait: Sample, last_s: float, peak: int | None, errors: int) -> str:
+    crosses = count(errors, "error or failed turn", "errors and failed turns")
+    below = f"At most {count(peak or 0, 'session')} open at once, {crosses}."
+    if peak is None:
+        below = f"Sessions and errors are not recorded here; {count(errors, 'failed turn')}."
     return (
         f"{count(len(drawn.heard), 'measured turn')} with audio in {quantity(last_s, 's')}: "
         f"p50 {wait.percentile_words(50)}, p95 {wait.percentile_words(95)}, "
         f"slowest {quantity(float(wait.values[-1]))}; "
         f"{count(wait.censored, 'turn')} without audio{', along the top' * bool(wait.censored)}. "
-        f"At most {count(peak, 'session')} open at once, "
-        f"{count(errors, 'error or failed turn', 'errors and failed turns')}. "
-        f"The line is p50 of a stretch of time, the top of the band its p95; fewer than "
+        f"{below} The line is p50 of a stretch of time, the top of the band its p95; fewer than "
         f"{LINE_NEEDS} turns give no line, fewer than {BAND_NEEDS} no band."
     )
 

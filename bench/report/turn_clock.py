@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.report.data import TurnRecord, parsed
+from bench.analysis.detail import parsed
+from bench.report.data import TurnRecord
 
 Span = tuple[float, float]
 

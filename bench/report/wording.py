@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from bench.analysis.metrics import HEADLINE, METRICS
+from bench.analysis.metrics import METRICS
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.statistics import ENOUGH
 
@@ -62,7 +62,7 @@ def failed_outcome(name: object) -> bool:
 
 def in_table_order(names: Iterable[str]) -> list[str]:
     """Metric names in the order tables show them, unknown ones last by name."""
-    order = {name: index for index, name in enumerate(HEADLINE)}
+    order = {name: index for index, name in enumerate(METRICS)}
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 

@@ -134,6 +134,10 @@ class RunFolder:
         temporary.write_bytes(content)
         temporary.replace(path)
 
+    def count_parts(self, worker: str) -> int:
+        """How many parts of one worker are here whole."""
+        return len(list(self._parts_path.glob(f"{worker}-*.appends.parquet")))
+
     def write_table(self, path: Path, table: pa.Table) -> None:
         """Replace a Parquet file of the folder, whole or not at all."""
         temporary = path.with_name(path.name + ".tmp")

@@ -33,7 +33,7 @@ class SessionRecord:
         self._recorder = recorder
         self._seq = 0
         self.turn_rows: list[EventRow] = []
-        """Rows since the latest utterance began, for figures shown live."""
+        """Rows since the latest utterance began, or the session, for figures shown live."""
 
     def event(
         self,

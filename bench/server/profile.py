@@ -13,10 +13,9 @@ _FARTHEST_DRAW = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn draws: its delays in milliseconds and a number 0..1 that picks the reply."""
+    """What one turn draws: its delay in milliseconds and a number 0..1 that picks the reply."""
 
     reply_delay_ms: float
-    transcript_delay_ms: float
     choice: float
 
 
@@ -80,4 +79,4 @@ class Profile:
             deviation = math.log1p(self.reply_jitter_ms / self.reply_delay_ms)
             place = min(max(draw.gauss(0.0, 1.0), -_FARTHEST_DRAW), _FARTHEST_DRAW)
             delay_ms *= math.exp(deviation * place)
-        return Turn(delay_ms, self.transcript_delay_ms, choice)
+        return Turn(delay_ms, choice)

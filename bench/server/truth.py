@@ -15,7 +15,10 @@ from bench.problem import Problem
 
 
 class SegmentTruth(msgspec.Struct, tag_field="kind", tag="segment"):
-    """One stretch of speech that voice activity detection heard; written when it ends."""
+    """One stretch of speech that voice activity detection heard to its end.
+
+    Written with `speech_stopped`: not when a commit, a clear or the session's end came sooner.
+    """
 
     session_id: str
     item_id: str

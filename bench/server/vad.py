@@ -82,8 +82,8 @@ class EnergyVad:
     """Speech detector of one session.
 
     `threshold` 0..1 asks for speech 3..13 dB above the noise floor (0.5: 8 dB); speech lasts
-    while the level stays above half that distance. `start_ms` is where on the session's audio
-    clock the first sample fed belongs.
+    while the level stays above half that distance, at least 2.5 dB. `start_ms` is where on the
+    session's audio clock the first sample fed belongs.
     """
 
     def __init__(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from rich.console import Console
 
 from bench.dialects import DIALECTS
 from bench.problem import Problem
 from bench.session.probe import Check, check_host, probe_target
+from bench.session.target import target_endpoint
 
 TIMEOUT_S = 5.0
 
@@ -17,7 +16,7 @@ def examine(host: str, console: Console) -> bool:
     """Print one line per check; whether all are fine.
 
     Raises:
-        Problem: `host` is no WebSocket URL.
+        Problem: `host` is no WebSocket URL, or the key must not be sent to it.
     """
     checks = [*check_host(), _reachability(host)]
     for check in checks:
@@ -30,7 +29,7 @@ def examine(host: str, console: Console) -> bool:
 
 def _reachability(host: str) -> Check:
     dialect = DIALECTS["openai"]
-    endpoint = dialect.endpoint(host, "gpt-realtime", os.environ.get(dialect.key_variable))
+    endpoint = target_endpoint(dialect, host, "gpt-realtime")
     try:
         probe_target(endpoint, dialect, TIMEOUT_S)
     except Problem as problem:

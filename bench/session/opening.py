@@ -74,7 +74,7 @@ def open_transport(endpoint: Endpoint, stamps: StampClock, timeout_s: float) -> 
     except OSError as error:
         sock.close()
         raise ConnectError("closed", error.strerror or str(error)) from None
-    except ConnectError:
+    except BaseException:  # a refusal, or the caller was killed: the socket must not outlive us
         sock.close()
         raise
     return Transport(sock, protocol, stamps, tls, kernel_stamps=kernel_stamps)

@@ -200,6 +200,7 @@ class RealtimeSession:
         line = self._line
         if line is None or line.gone:
             return
+        self._conversation.advance(time.monotonic_ns())  # nobody may have waited for the turn
         self._end_turn(TurnEnd.STOPPED)
         try:
             line.hang_up()
@@ -212,7 +213,7 @@ class RealtimeSession:
     def _await_setup(self, line: Line, deadline: float) -> None:
         """Wait for session.updated; what the server says instead ends the attempt."""
         conversation = self._conversation
-        while conversation.setup is not Setup.READY:
+        while line.gone or conversation.setup is not Setup.READY:
             if conversation.setup is Setup.FAILED:
                 raise ConnectError("server_error", str(conversation.setup_error))
             if line.gone:
@@ -252,8 +253,8 @@ class RealtimeSession:
         if self._line is not None and self._line.audio_end_ns is not None:
             self._note(Kind.AUDIO_ENDED, at_ns=self._line.audio_end_ns)
         self._note(Kind.CLOSED, detail={"by": how.by, "code": how.code, "reason": how.reason})
-        self._end_turn(TurnEnd.DISCONNECTED)
         self._changed.set()
+        self._end_turn(TurnEnd.DISCONNECTED)
 
     def _drop_line(self) -> None:
         if self._line is not None:

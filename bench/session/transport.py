@@ -98,11 +98,11 @@ class Transport:
 
     def send(self, frame: bytes, index: int | None = None) -> bool:
         """Send a whole frame; False when (part of) it waits for `flush`."""
-        data = frame if self._tls is None else self._tls.encrypt(frame)
-        if self._backlog:
-            self._backlog.append((memoryview(data), index))
-            return False
         try:
+            data = frame if self._tls is None else self._tls.encrypt(frame)
+            if self._backlog:
+                self._backlog.append((memoryview(data), index))
+                return False
             taken = self._sock.send(data)
         except BlockingIOError:
             taken = 0
@@ -149,7 +149,11 @@ class Transport:
             self._send_protocol_data()
             return []
         at_ns = self._stamps.at_ns(ancillary, read_ns)
-        plain = data if self._tls is None else self._tls.decrypt(data)
+        try:
+            plain = data if self._tls is None else self._tls.decrypt(data)
+        except OSError as error:  # ssl.SSLError is one
+            self._break(error)
+            return []
         if plain:
             self._protocol.receive_data(plain)
         messages = self._take_messages(at_ns, read_ns)

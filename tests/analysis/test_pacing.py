@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.pacing import Pacing, SessionFrames, client_lag_ms
+from bench.analysis.pacing import Pacing, client_lag_ms
 from bench.analysis.statistics import distribution
 from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA
 
@@ -40,16 +40,12 @@ def test_batches_add_up_to_the_whole(rows, size):
     late_ms = [(sent - due) / 1e6 for _, due, sent in rows if sent is not None]
     assert result.lateness_ms == distribution(late_ms, missing=len(rows) - len(late_ms))
     assert (result.frames_due, result.frames_sent) == (len(rows), len(late_ms))
-    for session_id, counted in result.by_session.items():
-        own = [row for row in rows if row[0] == session_id]
-        sent = sum(row[2] is not None for row in own)
-        assert counted == SessionFrames(due=len(own), sent=sent)
     assert Pacing().add_all([pa.Table.from_batches(batches)]).result() == result
 
 
 def test_no_frames():
     result = Pacing().add_all([frames([("a-1", 0, 1)]).slice(0, 0)]).result()
-    assert (result.frames_due, result.frames_sent, result.by_session) == (0, 0, {})
+    assert (result.frames_due, result.frames_sent) == (0, 0)
     assert Pacing().result().lateness_ms.p99.value is None
 
 

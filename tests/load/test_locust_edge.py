@@ -65,6 +65,12 @@ print(json.dumps({
         live._percentile({3: 95, 9: 5}, 0.95),
         live._percentile({3: 94, 9: 6}, 0.95),
     ],
+    "progress goes to": [
+        live.LiveView(
+            Simple(parsed_options=Simple(json=json_wanted)), Simple(worker=None)
+        )._out.name
+        for json_wanted in (False, True)
+    ],
     "shown": [live._shown(None), live._shown(0), live._shown(1.26, 1), live._shown(841.6)],
     "free": [control._free_path(taken / name).name for name in ("run", "other")],
     "named": {name: named("runs", name) for name in
@@ -121,6 +127,10 @@ def test_live_line_fits_80_columns(edge: dict[str, Any], name: str) -> None:
 
 def test_live_percentile_is_nearest_rank(edge: dict[str, Any]) -> None:
     assert edge["percentiles"] == [None, 5, 1, 2, 3, 9]
+
+
+def test_live_line_leaves_stdout_to_locusts_json(edge: dict[str, Any]) -> None:
+    assert edge["progress goes to"] == ["<stdout>", "<stderr>"]
 
 
 def test_live_numbers(edge: dict[str, Any]) -> None:

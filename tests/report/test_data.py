@@ -75,3 +75,17 @@ def test_every_frame_is_counted_once(synthetic_run: Callable[..., Path]) -> None
     assert lateness.counts[-1] == 1
     limit = int(np.searchsorted(LATENESS_EDGES_MS, 10 * 0.999))
     assert lateness.counts[limit:].sum() == 2
+
+
+@pytest.mark.parametrize("detail", ['{"by": "ser', "[1]", None])
+def test_a_damaged_detail_does_not_spoil_the_page(
+    synthetic_run: Callable[..., Path], detail: str | None
+) -> None:
+    folder = synthetic_run()
+    table = pq.read_table(folder / "events.parquet")
+    rows = [
+        row | {"detail": detail} if row["kind"] == "closed" else row for row in table.to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), folder / "events.parquet")
+    marks = ReportData.load(folder).session_marks()
+    assert "error" not in set(marks["mark"])

@@ -337,6 +337,22 @@ def test_a_baseline_without_events_and_appends_still_renders(
     Page(page)
     assert page.count("(a baseline)") == 2
     assert page.count("<svg") == 2
+    assert "open at once" not in page
+    assert "Sessions and errors are not recorded here; 1 failed turn." in page
+
+
+def test_one_whole_reply_among_failures_is_not_called_the_only_turn(
+    synthetic_run: Callable[..., Path],
+) -> None:
+    page = page_of(synthetic_run(sessions=1, turns_per_session=3, outcomes={2: "no_reply"}))
+    assert "The only measured turn" not in page
+    assert "The only turn heard to its end" in page
+
+
+def test_turns_cut_off_are_not_among_the_half_that_was_fast(run60: Path) -> None:
+    assert "Half of the measured turns that were not cut off had their first audio" in page_of(
+        run60
+    )
 
 
 def test_many_turns_are_drawn_as_pixels(synthetic_run: Callable[..., Path]) -> None:

@@ -112,6 +112,7 @@ def test_a_run_without_audio_says_so(
     text = printed(synthetic_run(**options))
     assert max(map(len, text.splitlines())) <= 80
     assert "VALID" in text
+    assert "No measured turn got any audio" in text
 
 
 def test_a_long_path_stays_in_one_piece(run60: Path) -> None:

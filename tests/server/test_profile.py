@@ -14,9 +14,8 @@ ordinals = st.integers(0, 100_000)
 
 
 def test_no_jitter_is_the_delay_itself() -> None:
-    profile = Profile(reply_delay_ms=250.0, transcript_delay_ms=70.0)
+    profile = Profile(reply_delay_ms=250.0)
     assert {profile.turn(s, t).reply_delay_ms for s in range(5) for t in range(5)} == {250.0}
-    assert profile.turn(0, 0).transcript_delay_ms == 70.0
 
 
 @given(st.integers(), ordinals, ordinals)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from bench.dialects.base import Endpoint
 from bench.session.opening import ConnectError, open_transport
 from bench.session.stamps import StampClock
+from bench.session.tls import client_context
 
 from .loopback import (
     connected,
@@ -239,6 +240,12 @@ def test_a_refusal_holds_no_key() -> None:
 
 class TestTls:
     """The same over TLS."""
+
+    @pytest.fixture(autouse=True)
+    def _read_certificates_anew(self) -> Iterator[None]:
+        client_context.cache_clear()
+        yield
+        client_context.cache_clear()
 
     def serve(self, sock: socket.socket) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -112,6 +112,15 @@ def test_the_doctor_counts_a_target_out_of_reach(monkeypatch: pytest.MonkeyPatch
     assert "warn target: " in printed.get()
 
 
+def test_the_doctor_sends_no_key_unencrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "check_host", list)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setattr(doctor, "probe_target", lambda *_: pytest.fail("connected"))
+    with pytest.raises(Problem, match="unencrypted") as caught:
+        doctor.examine("ws://target.example", Console())
+    assert "sk-secret" not in str(caught.value)
+
+
 def test_the_doctor_refuses_what_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "check_host", list)
     with pytest.raises(Problem, match="--host"):

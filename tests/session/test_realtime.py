@@ -22,7 +22,7 @@ from bench.session import realtime
 from bench.session.conversation import TurnEnd
 from bench.session.opening import ConnectError
 
-from .loopback import frame, listener, read_head, upgrade_response
+from .loopback import close_frame, frame, listener, read_head, upgrade_response
 from .scripted import KEY, Call, Caller, Killed, Stage, server
 
 MS = 1_000_000
@@ -432,6 +432,25 @@ class TestOpening:
             kind, _ = self.failure(stage, caller)
         assert kind == "closed"
         assert caller.noted("closed") == [{"by": "server", "code": 1011, "reason": "oops"}]
+
+    def test_a_close_in_one_read_with_the_update(self, stage: Stage) -> None:
+        """Ready and gone at once: no microphone may start on a socket that is closed."""
+
+        def script(sock: socket.socket) -> None:
+            with sock:
+                head = read_head(sock)
+                created = frame(b'{"type":"session.created","session":{"id":"s"}}')
+                sock.sendall(upgrade_response(head) + created)
+                sock.recv(65_536)
+                updated = frame(b'{"type":"session.updated","session":{"id":"s"}}')
+                sock.sendall(updated + close_frame(1013, "later"))
+                sock.recv(65_536)
+
+        with listener(script) as port:
+            caller = stage.caller(port)
+            kind, _ = self.failure(stage, caller)
+        assert kind == "closed"
+        assert caller.noted("closed") == [{"by": "server", "code": 1013, "reason": "later"}]
 
     @pytest.mark.parametrize("created", [False, True])
     def test_a_server_that_says_nothing_in_time(self, stage: Stage, created: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from contextlib import suppress
 
@@ -356,3 +357,19 @@ def test_stamps_can_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
         peer.send(frame(b"x"))
         (message,) = receive(transport)
         assert message.at_ns == message.read_ns
+
+
+def test_a_frame_that_tls_refuses_breaks_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a broken record: the caller hears of an end, not of an exception."""
+
+    class Broken:
+        def encrypt(self, _: bytes) -> bytes:
+            raise ssl.SSLError("protocol is shutdown")
+
+    with connected() as (transport, _):
+        monkeypatch.setattr(transport, "_tls", Broken())
+        assert not transport.send(text_frame(b"x"), 0)
+        assert not transport.congested
+        assert not transport.open
+        assert transport.closed is not None
+        assert transport.closed.by == "network"

@@ -52,9 +52,6 @@ class Catalogue:
             raise Problem(f"{path}: {_first_mistake(error)}") from None
         return cls(directory, {clip.id: clip for clip in manifest.clips})
 
-    def __contains__(self, utterance_id: str) -> bool:
-        return utterance_id in self._entries
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

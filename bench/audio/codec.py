@@ -38,10 +38,9 @@ class Codec:
 
     def chunks(self, samples: Samples, chunk_ms: int) -> list[bytes]:
         """`samples`, at `rate_hz`, as encoded chunks of `chunk_ms`; the last one is padded."""
-        per_chunk = self.rate_hz * chunk_ms // 1000
+        size = self.bytes_for(chunk_ms)
         data = self.encode(samples)
-        data += self.silence * (-len(samples) % per_chunk)
-        size = per_chunk * self.sample_bytes
+        data += self.silence * (-len(data) % size // self.sample_bytes)
         return [data[start : start + size] for start in range(0, len(data), size)]
 
     def bytes_for(self, duration_ms: float) -> int:

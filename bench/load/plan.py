@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.codec import PCM16
+from bench.audio.manifest import MANIFEST_NAME
 from bench.dialects import DIALECTS
 from bench.dialects.base import SessionSettings
 from bench.load.arguments import DEFAULT_HOST, check_again
@@ -38,7 +39,7 @@ _RECORDED = (
     "processes",
     "stop_timeout",
 )
-_LOAD_ONLY = frozenset({"stop_timeout"})
+_NOT_OF_THE_PLAN = frozenset({"stop_timeout"})  # it changes no turn but the last
 
 
 def make_call_plan(options: Any, host: str | None) -> CallPlan:
@@ -77,9 +78,9 @@ def describe_options(options: Any) -> dict[str, Any]:
 
 def plan_hash(options: dict[str, Any], scenario_files: list[str], catalogue: Catalogue) -> str:
     """SHA-256 over everything that makes two runs the same plan: what is asked, not of whom."""
-    asked = {name: value for name, value in options.items() if name not in _LOAD_ONLY}
+    asked = {name: value for name, value in options.items() if name not in _NOT_OF_THE_PLAN}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode())
     for path in scenario_files:
         digest.update(Path(path).read_bytes())
-    digest.update((catalogue.directory / "manifest.json").read_bytes())
+    digest.update((catalogue.directory / MANIFEST_NAME).read_bytes())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -36,6 +37,14 @@ def part_files(worker: str, number: int, batch: Batch) -> dict[str, bytes]:
         pq.write_table(table, buffer, **encoding)
         files[f"{worker}-{number:05d}.{name}.parquet"] = buffer.getvalue()
     return files
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; it takes the place of `path` when all went well, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    yield temporary
+    temporary.replace(path)
 
 
 class RunFolder:
@@ -117,9 +126,8 @@ class RunFolder:
 
     def write_text(self, path: Path, text: str) -> None:
         """Replace a text file of the folder, whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with _replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def write_part_file(self, name: str, content: bytes) -> None:
         """Write one of `part_files`, whole or not at all.
@@ -129,10 +137,8 @@ class RunFolder:
         """
         if Path(name).name != name or name in {"", ".."}:
             raise ValueError(f"{name!r} is not a plain file name")
-        path = self._parts_path / name
-        temporary = path.with_name(name + ".tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with _replacing(self._parts_path / name) as temporary:
+            temporary.write_bytes(content)
 
     def count_parts(self, worker: str) -> int:
         """How many parts of one worker are here whole."""
@@ -140,9 +146,8 @@ class RunFolder:
 
     def write_table(self, path: Path, table: pa.Table) -> None:
         """Replace a Parquet file of the folder, whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(path)
+        with _replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
 
     def merge_parts(self) -> None:
         """Make events.parquet and appends.parquet from the parts, one part in memory at a time.
@@ -166,13 +171,14 @@ class RunFolder:
             shutil.rmtree(merged)
 
     def _merge(self, name: str, target: Path, schema: pa.Schema, encoding: dict[str, Any]) -> None:
-        temporary = target.with_name(target.name + ".tmp")
-        with pq.ParquetWriter(temporary, schema, **encoding) as writer:
+        with (
+            _replacing(target) as temporary,
+            pq.ParquetWriter(temporary, schema, **encoding) as writer,
+        ):
             for part in sorted(self._parts_path.glob(f"*.{name}.parquet")):
                 table = self._read(part, schema)
                 if table.num_rows:
                     writer.write_table(table)
-        temporary.replace(target)
 
     def read_events(self) -> pa.Table:
         """All rows of EVENT_SCHEMA."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 LEVEL_DBFS = -23.0
+CALLER_VOICE = "af_heart"
+ASSISTANT_VOICE = "heart"
 QUESTION = "What time does the last train to Boston leave tonight?"
 
 
@@ -129,7 +131,7 @@ SPOKEN = [
         category="question",
         why="the baseline; the variants below are made from it",
         text=QUESTION,
-        voice="af_heart",
+        voice=CALLER_VOICE,
     ),
     Spoken(
         id="question_fricative",
@@ -153,6 +155,20 @@ SPOKEN = [
         text=QUESTION,
         voice="bf_emma",
         speed=0.8,
+    ),
+    Spoken(
+        id="weather",
+        category="question",
+        why="names a city: a question for a tool",
+        text="What is the weather in Lisbon today?",
+        voice="am_michael",
+    ),
+    Spoken(
+        id="name_question",
+        category="question",
+        why="asks back what a `name_…` clip told, in its voice",
+        text="What is my name?",
+        voice=CALLER_VOICE,
     ),
     Spoken(
         id="long",
@@ -409,7 +425,7 @@ REPLIES = [
         category="reply",
         why="what the embedded server says",
         text=text,
-        voice="heart",
+        voice=ASSISTANT_VOICE,
         lead_ms=100,
         interrupts=None,
     )
@@ -418,5 +434,6 @@ REPLIES = [
         ("reply_lights", "Okay, the lights are off."),
         ("reply_table", "Your table is booked. See you on Saturday."),
         ("reply_neutral", "All right. Is there anything else I can do for you?"),
+        ("reply_still_there", "Are you still there?"),
     )
 ]

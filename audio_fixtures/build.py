@@ -8,7 +8,8 @@ A maintainer's tool, never needed to run rtbench. Once:
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz
 
 then `python audio_fixtures/build.py --voices package/voices`, or some clips only with
-`--only ID...`. The same packages on the same machine give the same bytes.
+`--only ID...`; with `--pieces` no clips but the bank of pieces, from `rendering/words.py`. The
+same packages on the same machine give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from rendering import checks, picture, readme
+from rendering.pieces import build_bank
 from rendering.studio import ALL, Studio
 
 from bench.audio.manifest import (
@@ -30,6 +32,7 @@ from bench.audio.manifest import (
     Manifest,
     manifest_schema,
 )
+from bench.audio.pieces import PIECES_FOLDER
 
 HERE = Path(__file__).resolve().parent
 PICTURE = "labels.png"
@@ -73,8 +76,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--voices", type=Path, required=True, help="package/voices of kokoro-js")
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these clips only")
+    parser.add_argument("--pieces", action="store_true", help="the bank of pieces, no clips")
     arguments = parser.parse_args()
-    sys.stdout.write(build(arguments.voices, HERE, arguments.only) + "\n")
+    if arguments.pieces and arguments.only:
+        parser.error("--only names clips, --pieces makes none")
+    if arguments.pieces:
+        made = build_bank(arguments.voices, HERE / PIECES_FOLDER)
+    else:
+        made = build(arguments.voices, HERE, arguments.only)
+    sys.stdout.write(made + "\n")
 
 
 if __name__ == "__main__":

@@ -120,18 +120,22 @@ class Replies:
         self._model_sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
 
     def speak(self, line: Spoken) -> Speech:
-        """Speech of the whole text."""
+        """Speech of the whole text, or of its phonemes where they are given."""
+        phonemes = [line.phonemes] if line.phonemes else self._hibari.phonemize(line.text)
         source = Source(
             engine="hibari-tts",
             voice=line.voice,
             package_versions={name: version(name) for name in ("hibari-tts", "onnxruntime")},
             model_sha256=self._model_sha256,
-            phonemes="\n".join(self._hibari.phonemize(line.text)),
+            phonemes="\n".join(phonemes),
             speed=line.speed,
             seed=HIBARI_SEED,
             script=SCRIPT,
         )
-        samples = self._hibari(line.text, line.speed, seed=HIBARI_SEED)
+        if line.phonemes:
+            samples = self._hibari.from_phonemes(line.phonemes, line.speed, seed=HIBARI_SEED)
+        else:
+            samples = self._hibari(line.text, line.speed, seed=HIBARI_SEED)
         return Speech(samples.astype(float), source)
 
 

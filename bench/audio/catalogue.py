@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import soundfile
 from pydantic import ValidationError
 
 from bench.audio.manifest import MANIFEST_NAME, SCHEMA_VERSION, ClipEntry, Manifest
-from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pause, Utterance
+from bench.audio.mistake import first_mistake
+from bench.audio.pieces import BANK_NAME, PIECES_FOLDER, Pieces, introduction
+from bench.audio.recording import read_recording
+from bench.audio.utterance import SAMPLES_PER_MS, Pause, Utterance
 from bench.problem import Problem
+
+_INTRODUCTION = re.compile(r"name_([0-9]{3})")
 
 
 class Catalogue:
-    """The utterances of one folder, loaded and verified when first asked for."""
+    """The utterances of one folder, loaded and verified when first asked for.
+
+    Where the folder has a bank of pieces, callers who tell their names are put together from it:
+    `name_000` and so on. They stand in no manifest and are not iterated over.
+    """
 
     def __init__(self, directory: Path, entries: dict[str, ClipEntry]) -> None:
         self.directory = directory
         self._entries = entries
         self._loaded: dict[str, Utterance] = {}
+        self._pieces: Pieces | None = None
 
     @classmethod
     def open(cls, directory: Path) -> Catalogue:
@@ -49,14 +57,23 @@ class Catalogue:
         try:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
-            raise Problem(f"{path}: {_first_mistake(error)}") from None
+            raise Problem(f"{path}: {first_mistake(error)}") from None
         return cls(directory, {clip.id: clip for clip in manifest.clips})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
     def entry(self, utterance_id: str) -> ClipEntry:
-        """What the manifest says of a clip, without reading its audio."""
+        """What the manifest says of a clip, without reading its audio.
+
+        Raises:
+            Problem: it says nothing: no such id, or one that is put together from pieces.
+        """
+        if utterance_id not in self._entries:
+            raise Problem(
+                f"{self.directory / MANIFEST_NAME}: says nothing of {utterance_id!r}; "
+                "`rtbench fixtures list` shows all clips it describes"
+            )
         return self._entries[utterance_id]
 
     def loaded_hashes(self) -> dict[str, str]:
@@ -64,7 +81,7 @@ class Catalogue:
         return {utterance.id: utterance.sha256_pcm for utterance in self._loaded.values()}
 
     def get(self, utterance_id: str) -> Utterance:
-        """Load one clip, checking both hashes.
+        """Load one clip, checking both hashes, or put together one that tells a name.
 
         Raises:
             Problem: no such id, the file is missing, unreadable or not the one labelled.
@@ -76,34 +93,16 @@ class Catalogue:
     def _load(self, utterance_id: str) -> Utterance:
         entry = self._entries.get(utterance_id)
         if entry is None:
+            composed = self._introduction(utterance_id)
+            if composed is not None:
+                return composed
             close = difflib.get_close_matches(utterance_id, self._entries, n=1)
             hint = f"did you mean {close[0]!r}?" if close else "`rtbench fixtures list` shows all"
             raise Problem(
                 f"{self.directory / MANIFEST_NAME}: no utterance {utterance_id!r}; {hint}"
             )
         path = self.directory / entry.file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise Problem(
-                f"{path}: clip {utterance_id!r} cannot be read ({error.strerror})"
-            ) from None
-        if hashlib.sha256(content).hexdigest() != entry.sha256_file:
-            raise Problem(
-                f"{path}: clip {utterance_id!r} is not the file that was labelled "
-                "(sha256_file differs); restore it, or label it anew"
-            )
-        try:
-            pcm, rate_hz = soundfile.read(io.BytesIO(content), dtype="int16")
-        except soundfile.LibsndfileError as error:
-            raise Problem(
-                f"{path}: clip {utterance_id!r} is not readable audio ({error})"
-            ) from None
-        if rate_hz != SAMPLE_RATE_HZ or pcm.ndim != 1:
-            raise Problem(
-                f"{path}: clip {utterance_id!r} is {rate_hz} Hz with {pcm.ndim} axes; "
-                f"it must be {SAMPLE_RATE_HZ} Hz mono"
-            )
+        pcm = read_recording(path, f"clip {utterance_id!r}", entry.sha256_file)
         if hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest() != entry.sha256_pcm:
             raise Problem(f"{path}: clip {utterance_id!r} decodes to other samples (sha256_pcm)")
         if abs(len(pcm) / SAMPLES_PER_MS - entry.duration_ms) > 1:
@@ -111,8 +110,6 @@ class Catalogue:
                 f"{path}: clip {utterance_id!r} lasts {len(pcm) / SAMPLES_PER_MS:g} ms, "
                 f"its duration_ms says {entry.duration_ms:g}"
             )
-        pcm = np.ascontiguousarray(pcm, dtype=np.int16)
-        pcm.flags.writeable = False
         return Utterance(
             id=entry.id,
             text=entry.text,
@@ -125,6 +122,16 @@ class Catalogue:
             trusted=entry.annotation.trusted,
             sha256_pcm=entry.sha256_pcm,
         )
+
+    def _introduction(self, utterance_id: str) -> Utterance | None:
+        """The caller with that id; None where it is no such id or there is no bank."""
+        wanted = _INTRODUCTION.fullmatch(utterance_id)
+        folder = self.directory / PIECES_FOLDER
+        if wanted is None or not (folder / BANK_NAME).exists():
+            return None
+        if self._pieces is None:
+            self._pieces = Pieces.open(folder)
+        return introduction(self._pieces, int(wanted[1]))
 
 
 def default_directory() -> Path:
@@ -146,14 +153,3 @@ def _check_version(path: Path, text: str) -> None:
             f"{path}: schema_version {version!r} is not {SCHEMA_VERSION}, "
             "the one this version reads"
         )
-
-
-def _first_mistake(error: ValidationError) -> str:
-    """First mistake of a manifest as `clips[3].text: Field required`, and how many follow."""
-    first = error.errors(include_url=False)[0]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    value = first.get("input")
-    quotable = isinstance(value, str | int | float) and first["type"] != "json_invalid"
-    shown = f" (got {value!r:.80})" if quotable else ""
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{place.lstrip('.') or 'content'}: {first['msg']}{shown}{more}"

@@ -1,49 +1,49 @@
-"""Turns WebSocket connections into sessions: the server's only socket, clock and asyncio."""
+"""Turns an address and a profile into a server of Realtime sessions."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import gc
-import hmac
 import ipaddress
-import logging
 import secrets
-import signal
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
-from time import monotonic_ns
-from urllib.parse import parse_qs
-
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.protocol import State
-from websockets.typing import Subprotocol
+from typing import Any, Literal
 
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.problem import Problem
-from bench.server.outbox import Outgoing
+from bench.server.alarm import Alarm
+from bench.server.certificate import ensure_certificate
+from bench.server.connection import Connection, Reception
+from bench.server.counters import Counters
+from bench.server.hearing.energy import EnergyEar
+from bench.server.hearing.silero import Silero
 from bench.server.profile import Profile
-from bench.server.responder import Responder
+from bench.server.responder import Mind, Responder, describe_session
+from bench.server.served import Hearing, Served
+from bench.server.session_settings import AnySession, Session, TranscriptionSession
 from bench.server.truth import Record, Truth, TruthLog
+from bench.server.verdict import Session as VerdictSession
+from bench.server.verdict import Verdict
 from bench.server.voices import Voices
+from bench.server.wire.gate import Admission, Gate
+from bench.server.wire.http import error_answer
+from bench.server.workers import (
+    bind,
+    run_loop,
+    run_workers,
+    serve_connections,
+    stop_on_signals,
+)
 
 KEY_VARIABLE = "RTBENCH_SERVER_KEY"
-PATH = "/v1/realtime"
 
-_SUBPROTOCOL = Subprotocol("realtime")
-_SUBPROTOCOL_KEY = "openai-insecure-api-key."
-# Base64 of the 15 MiB that one append may carry, and its envelope.
-_MESSAGE_LIMIT_BYTES = 21 * 1024 * 1024
-# A client that reads this much too slowly would be measured by our memory, not by its speed.
-_BACKLOG_LIMIT_BYTES = 32 * 1024 * 1024
-_CLOSE_TIMEOUT_S = 2.0
-
-logger = logging.getLogger("rtbench.server")
+Engine = Literal["neural", "energy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,238 +51,169 @@ class ServerSettings:
     """What `rtbench serve` is asked for.
 
     `port` 0 takes any free one. `truth` is the ground-truth log, started anew. `api_key` comes
-    from the environment variable RTBENCH_SERVER_KEY, never from the command line; None lets
-    anyone in. `fixtures` is the folder of clips, None the catalogue's own. `on_ready` is called
+    from the environment, never from the command line; None lets anyone in. `fixtures` is the
+    folder of clips, None the catalogue's own. `vad` says which ears listen. With `tls`, a
+    folder, the server shows a certificate that it makes and keeps there. `on_ready` is called
     once with the base URL, such as ws://127.0.0.1:8765, when connections are accepted.
     """
 
     host: str = "127.0.0.1"
     port: int = 8765
+    workers: int = 1
     profile: Profile = field(default_factory=Profile)
+    vad: Engine = "neural"
     truth: Path | None = None
     api_key: str | None = field(default=None, repr=False)
     fixtures: Path | None = None
+    tls: Path | None = None
     on_ready: Callable[[str], None] | None = None
 
 
-def run_server(settings: ServerSettings) -> None:
-    """Serve until SIGINT or SIGTERM, then close every session with 1001 and return.
+def run_server(settings: ServerSettings) -> int:
+    """Serve until SIGINT or SIGTERM, let replies end, close sessions with 1001; the exit code.
 
     Raises:
         Problem: the host is not a loopback one and there is no key, the port is taken, or a
             file cannot be read or written.
     """
+    with _House(settings) as house:
 
-    async def until_signalled() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        await serve_until(stop, settings)
+        def work(number: int, bound: socket.socket, ready: Callable[[], None]) -> None:
+            async def until_signalled() -> None:
+                stop = asyncio.Event()
+                stop_on_signals(stop)
+                await house.serve(number, bound, stop, ready)
 
-    # A full collection of all that was imported takes 20 ms, and some reply would be so late.
-    gc.collect()
-    gc.freeze()
-    asyncio.run(until_signalled())
+            run_loop(until_signalled())
+
+        return run_workers(settings.workers, settings.host, settings.port, work, house.tell)
 
 
 async def serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
-    """`run_server` inside a running loop: serve until `stop` is set. It raises the same."""
-    if settings.api_key is None and not _is_loopback(settings.host):
-        raise Problem(
-            f"--host {settings.host} can be reached from elsewhere: set {KEY_VARIABLE} to a key "
-            "that clients must bring, or serve on 127.0.0.1"
-        )
-    catalogue = Catalogue.open(settings.fixtures or default_directory())
-    voices = Voices.prepare(catalogue, settings.profile)
-    with contextlib.ExitStack() as stack:
-        record: Record = _forget
-        if settings.truth is not None:
-            log = stack.enter_context(contextlib.closing(TruthLog(settings.truth)))
-            record = log.write
-        server = await _listen(settings, _Sessions(settings.profile, voices, record).handle)
-        try:
-            if settings.on_ready is not None:
-                settings.on_ready(_url(server, settings.host))
-            await stop.wait()
-        finally:
-            server.close()
-            await server.wait_closed()
+    """Serve inside a running loop, by one worker, until `stop` is set.
+
+    Raises:
+        Problem: as `run_server`.
+    """
+    with _House(settings) as house, bind(settings.host, settings.port, shared=False) as bound:
+        port = bound.getsockname()[1]
+        await house.serve(0, bound, stop, lambda: house.tell(port))
 
 
-async def _listen(
-    settings: ServerSettings, handle: Callable[[ServerConnection], Awaitable[None]]
-) -> Server:
-    # Strangers' broken handshakes are no news; what goes wrong in a session is logged here.
-    quiet = logging.getLogger("rtbench.server.websockets")
-    quiet.setLevel(logging.CRITICAL)
-    # The name stands for two addresses, and with port 0 they would get two ports.
-    host = "127.0.0.1" if settings.host == "localhost" else settings.host
-    try:
-        return await serve(
-            handle,
-            host,
-            settings.port,
-            process_request=_Gate(settings.api_key).check,
-            select_subprotocol=_select_subprotocol,
-            max_size=_MESSAGE_LIMIT_BYTES,
-            close_timeout=_CLOSE_TIMEOUT_S,
-            logger=quiet,
-            server_header="rtbench",
-        )
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+class _House:
+    """What all workers share; made before they are."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        if settings.api_key is None and not _is_loopback(settings.host):
             raise Problem(
-                f"--port {settings.port}: something on {settings.host} uses it already; "
-                "choose another, or 0 for any free one"
-            ) from None
-        reason = error.strerror or str(error)
-        raise Problem(
-            f"--host {settings.host} --port {settings.port}: cannot listen there ({reason})"
-        ) from None
-
-
-class _Gate:
-    """Decides before the upgrade who may come in."""
-
-    def __init__(self, api_key: str | None) -> None:
-        self._key = None if api_key is None else api_key.encode()
-
-    def check(self, connection: ServerConnection, request: Request) -> Response | None:
-        """The refusal, or None to go on."""
-        path, _, query_text = request.path.partition("?")
-        if path != PATH:
-            return connection.respond(404, f"Only {PATH} is served here.\n")
-        if self._key is not None and not any(
-            hmac.compare_digest(offered.encode(), self._key) for offered in _keys(request)
-        ):
-            response = connection.respond(401, "Bring the key: Authorization: Bearer KEY.\n")
-            response.headers["WWW-Authenticate"] = "Bearer"
-            return response
-        query = parse_qs(query_text)
-        if "model" not in query:
-            return connection.respond(400, f"Name a model: {PATH}?model=NAME.\n")
-        if query.get("intent", ["conversation"]) == ["transcription"]:
-            return connection.respond(400, "Transcription sessions are not offered.\n")
-        return None
-
-
-def _keys(request: Request) -> list[str]:
-    """Keys the client brought, in the header or, as browsers must, in a subprotocol's name."""
-    keys = []
-    for value in request.headers.get_all("Authorization"):
-        scheme, _, key = value.partition(" ")
-        if scheme.lower() == "bearer":
-            keys.append(key.strip())
-    for value in request.headers.get_all("Sec-WebSocket-Protocol"):
-        names = [name.strip() for name in value.split(",")]
-        keys += [
-            name.removeprefix(_SUBPROTOCOL_KEY)
-            for name in names
-            if name.startswith(_SUBPROTOCOL_KEY)
-        ]
-    return keys
-
-
-def _select_subprotocol(
-    _connection: ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    return _SUBPROTOCOL if _SUBPROTOCOL in offered else None
-
-
-class _Sessions:
-    """Makes a session of each connection, counted in the order of their arrival."""
-
-    def __init__(self, profile: Profile, voices: Voices, record: Record) -> None:
-        self._profile = profile
-        self._voices = voices
-        self._record = record
-        self._ordinals = count()
+                f"--host {settings.host} can be reached from elsewhere: set {KEY_VARIABLE} to a "
+                "key that clients must bring, or serve on 127.0.0.1"
+            )
+        self._settings = settings
+        catalogue = Catalogue.open(settings.fixtures or default_directory())
+        self._voices = Voices.prepare(catalogue, settings.profile)
+        self._counters = Counters(settings.workers)
+        self._secret = secrets.token_bytes(32)
         # Two runs of the server never give out the same ids.
         self._run = secrets.token_hex(4)
+        self._tls = None if settings.tls is None else _tls_context(settings.tls)
+        self._stack = contextlib.ExitStack()
+        self._record: Record = _forget
+        if settings.truth is not None:
+            log = self._stack.enter_context(contextlib.closing(TruthLog(settings.truth)))
+            self._record = log.write
 
-    async def handle(self, connection: ServerConnection) -> None:
-        """Serve one connection until it closes."""
-        assert connection.request is not None, "the handshake is over"
-        ordinal = next(self._ordinals)
-        responder = Responder(
+    def __enter__(self) -> _House:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def tell(self, port: int) -> None:
+        """Say where the server is."""
+        if self._settings.on_ready is not None:
+            scheme, host = "ws" if self._tls is None else "wss", self._settings.host
+            name = f"[{host}]" if ":" in host else host
+            self._settings.on_ready(f"{scheme}://{name}:{port}")
+
+    async def serve(
+        self, worker: int, bound: socket.socket, stop: asyncio.Event, ready: Callable[[], None]
+    ) -> None:
+        """Be worker number `worker` until `stop` is set."""
+        hearing = Hearing(Silero()) if self._settings.vad == "neural" else None
+        gate = Gate(
+            api_key=self._settings.api_key,
+            secret=self._secret,
+            metrics=self._counters.exposition,
+            describe_session=_described,
+        )
+        alarm = Alarm(asyncio.get_running_loop())
+        ordinals = count(worker, self._settings.workers)
+        reception = Reception(
+            decide=gate.decide,
+            admit=partial(self._admit, hearing, ordinals),
+            counts=self._counters.row(worker),
+            alarm=alarm,
+        )
+        try:
+            await serve_connections(
+                bound, reception, stop, ready=ready, is_idle=_is_idle, tls=self._tls
+            )
+        finally:
+            alarm.close()
+
+    def _admit(
+        self,
+        hearing: Hearing | None,
+        ordinals: count[int],
+        admission: Admission,
+        connection: Connection,
+    ) -> Verdict:
+        if admission.dialect == "beta":
+            return error_answer(400, "The beta dialect is not spoken.", code="beta_api_disabled")
+        ordinal = next(ordinals)
+        served = Served(connection, hearing)
+        new_ear = served.new_ear if hearing is not None else _energy_ear
+        mind = Mind(self._settings.profile, self._voices, new_ear, _recognise_nothing)
+        served.responder = Responder(
             session_id=f"sess_{self._run}{ordinal:06x}",
             ordinal=ordinal,
-            model=parse_qs(connection.request.path.partition("?")[2])["model"][0],
-            profile=self._profile,
-            voices=self._voices,
+            session=_first_session(admission),
+            mind=mind,
             record=self._record,
         )
-        session = _Session(connection, responder)
-        try:
-            session.write(responder.open(monotonic_ns()))
-            while True:
-                message = await connection.recv(decode=False)
-                session.write(responder.receive(message, monotonic_ns()))
-        except ConnectionClosed:
-            pass
-        except Exception:
-            # The client is told by close code 1011; the cause is ours to see and mend.
-            logger.exception("session %s failed", responder.session_id)
-            raise
-        finally:
-            session.end()
+        return served
 
 
-class _Session:
-    """Writes what one responder says, when it is due.
+def _first_session(admission: Admission) -> AnySession:
+    session: AnySession = Session(model=admission.model)
+    if admission.intent == "transcription":
+        session = TranscriptionSession()
+    return session.updated(admission.preset) if admission.preset else session
 
-    One timer of the loop stands for whatever is due next. asyncio wakes up to 1 ms late, as
-    epoll counts in milliseconds; the truth log has the instants as they were.
-    """
 
-    def __init__(self, connection: ServerConnection, responder: Responder) -> None:
-        self._connection = connection
-        self._only_this = (connection,)
-        self._responder = responder
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due_ns: int | None = None
+def _described(settings: dict[str, Any]) -> dict[str, Any]:
+    session = Session(model=settings.get("model")).updated(settings)
+    return describe_session(session, f"sess_{secrets.token_hex(8)}")
 
-    def write(self, events: list[Outgoing]) -> None:
-        """Hand events to the transport, stamp those that matter, and plan what comes next."""
-        for event in events:
-            if self._connection.state is not State.OPEN:
-                return
-            # Unlike `send`, this writes at once and in order, whoever calls it.
-            broadcast(self._only_this, event.text)
-            if event.written is not None:
-                event.written(monotonic_ns())
-        if events and self._connection.transport.get_write_buffer_size() > _BACKLOG_LIMIT_BYTES:
-            self._connection.transport.abort()
-        self._plan()
 
-    def end(self) -> None:
-        """Stop; what was under way is logged as cut off."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._responder.close()
+def _is_idle(session: VerdictSession) -> bool:
+    return not isinstance(session, Served) or session.responder.is_idle()
 
-    def _plan(self) -> None:
-        due_ns = self._responder.next_due_ns()
-        if due_ns == self._timer_due_ns:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_due_ns = due_ns
-        if due_ns is not None:
-            # The loop's clock is time.monotonic, which monotonic_ns counts too.
-            self._timer = self._loop.call_at(due_ns / 1e9, self._wake, due_ns)
 
-    def _wake(self, due_ns: int) -> None:
-        self._timer = self._timer_due_ns = None
-        try:
-            # A double of seconds is not exact to the nanosecond: never wake for nothing.
-            self.write(self._responder.advance(max(monotonic_ns(), due_ns)))
-        except Exception:
-            logger.exception("session %s failed", self._responder.session_id)
-            self._connection.transport.abort()
+def _energy_ear(start_ms: int) -> EnergyEar:
+    return EnergyEar(start_ms=start_ms)
+
+
+def _recognise_nothing(_samples: object, _start_ms: float) -> None:
+    return None
+
+
+def _tls_context(folder: Path) -> ssl.SSLContext:
+    certificate, key = ensure_certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def _is_loopback(host: str) -> bool:
@@ -292,11 +223,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _url(server: Server, host: str) -> str:
-    port = next(iter(server.sockets)).getsockname()[1]
-    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
 
 def _forget(_line: Truth) -> None:

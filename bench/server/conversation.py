@@ -60,13 +60,15 @@ class _FunctionCallOutput(_Common, tag_field="type", tag="function_call_output")
 class Entry:
     """One item as the protocol shows it, and what it weighs.
 
-    `audio_ms` is the length of a reply's audio that was sent and not truncated away.
+    `audio_ms` is the length of a reply's audio that was sent and not truncated away. `text` is
+    what was said in it as far as it is known, or the output of a tool.
     """
 
     item: dict[str, Any]
     text_tokens: int = 0
     audio_tokens: int = 0
     audio_ms: float = 0.0
+    text: str | None = None
 
     @property
     def id(self) -> str:
@@ -79,16 +81,34 @@ def text_tokens(text: str) -> int:
     return -(-len(text) // LETTERS_PER_TOKEN)
 
 
-def caller_entry(item_id: str, audio_ms: float) -> Entry:
-    """What the caller said for `audio_ms`; what was said is not known here."""
+def caller_entry(item_id: str, audio_ms: float, text: str | None = None) -> Entry:
+    """What the caller said for `audio_ms`: `text` if it was recognised.
+
+    Its transcript is shown to the client only once it was transcribed.
+    """
     content = [{"type": "input_audio", "transcript": None}]
     item = _message(item_id, "user", "completed", content)
-    return Entry(item, audio_tokens=int(audio_ms // CALLER_MS_PER_TOKEN), audio_ms=audio_ms)
+    tokens = int(audio_ms // CALLER_MS_PER_TOKEN)
+    return Entry(item, audio_tokens=tokens, audio_ms=audio_ms, text=text)
 
 
 def reply_entry(item_id: str) -> Entry:
     """A reply that has just begun."""
     return Entry(_message(item_id, "assistant", "in_progress", []))
+
+
+def call_entry(item_id: str, call_id: str, name: str) -> Entry:
+    """A function call that has just begun."""
+    item = {
+        "id": item_id,
+        "object": "realtime.item",
+        "type": "function_call",
+        "status": "in_progress",
+        "call_id": call_id,
+        "name": name,
+        "arguments": "",
+    }
+    return Entry(item)
 
 
 def client_entry(asked: object, new_id: str) -> Entry:
@@ -114,13 +134,16 @@ def client_entry(asked: object, new_id: str) -> Entry:
                 raise Refusal(
                     "invalid_value", f"Invalid '{param}': '{part.type}' of {item.role}.", param
                 )
-            entry.text_tokens += text_tokens(part.text or part.transcript or "")
+            words = part.text or part.transcript or ""
+            entry.text_tokens += text_tokens(words)
+            entry.text = f"{entry.text or ''} {words}".strip() or None
             if part.audio:
                 entry.audio_ms += len(part.audio) / _BASE64_LETTERS_PER_MS
         entry.audio_tokens = int(entry.audio_ms // CALLER_MS_PER_TOKEN)
     elif isinstance(item, _FunctionCall):
         entry.text_tokens = text_tokens(item.arguments)
     else:
+        entry.text = item.output
         entry.text_tokens = text_tokens(item.output)
     return entry
 
@@ -150,12 +173,10 @@ class Conversation:
         """Id of the newest item, or None while there is none."""
         return self._entries[-1].id if self._entries else None
 
-    def tokens(self) -> tuple[int, int]:
-        """Text and audio tokens of everything said so far."""
-        return (
-            sum(entry.text_tokens for entry in self._entries),
-            sum(entry.audio_tokens for entry in self._entries),
-        )
+    @property
+    def entries(self) -> list[Entry]:
+        """Everything said so far, oldest first."""
+        return list(self._entries)
 
     def append(self, entry: Entry) -> str | None:
         """Put `entry` last; give back the id of the item before it."""
@@ -231,6 +252,7 @@ class Conversation:
                 "audio_end_ms",
             )
         content[0].pop("transcript", None)
+        entry.text = None
         entry.audio_ms = audio_end_ms
         entry.audio_tokens = -(-audio_end_ms // REPLY_MS_PER_TOKEN)
         entry.text_tokens = 0

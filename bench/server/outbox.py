@@ -12,15 +12,25 @@ Written = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """The end of the connection: a close frame with this code."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One event to write now; it was meant for `due_ns`.
 
-    `written`, if any, wants the monotonic nanoseconds right after the write.
+    `written`, if any, wants the monotonic nanoseconds right after the write. `effect`, if any,
+    is done to the connection after that; then the text may be "", which is not written.
     """
 
     text: str
     due_ns: int
     written: Written | None = None
+    effect: End | None = None
 
 
 class Outbox:
@@ -47,6 +57,10 @@ class Outbox:
     def put_text(self, due_ns: int, text: str, written: Written | None = None) -> None:
         """Add one event that is JSON text already."""
         self._waiting.append(Outgoing(text, due_ns, written))
+
+    def close(self, due_ns: int, code: int, reason: str) -> None:
+        """End the connection after what was put before."""
+        self._waiting.append(Outgoing("", due_ns, effect=End(code, reason)))
 
     def take(self) -> list[Outgoing]:
         """All events added since the last call."""

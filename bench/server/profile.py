@@ -46,6 +46,7 @@ class Profile:
     delta_ms: int = 100
     speed: float = 5.0
     leading_silence_ms: int = 40
+    session_s: float = 3_600.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

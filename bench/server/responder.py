@@ -6,22 +6,56 @@ tells when the bytes were handed over to whom it concerns (`Outgoing.written`).
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from bench.server.agenda import Agenda
 from bench.server.client_event import APPEND, Append, as_append, parse
-from bench.server.conversation import Conversation, client_entry
-from bench.server.input_audio import InputAudio, Listeners, Segment, announce_item
+from bench.server.context import Tokens, cached_of, fit, tokens_of
+from bench.server.conversation import Conversation, Entry, client_entry, text_tokens
+from bench.server.dialogue import STILL_THERE, Call, Say, Tools, answer
+from bench.server.hearing.turns import Ear
+from bench.server.input_audio import (
+    InputAudio,
+    Listeners,
+    Recognise,
+    Segment,
+    announce_item,
+)
 from bench.server.outbox import Outbox, Outgoing
+from bench.server.output import CallOutput, Output, Place, SpokenOutput, WrittenOutput
 from bench.server.profile import Profile
 from bench.server.refusal import Refusal
-from bench.server.reply import Cancelled, Response
-from bench.server.session_settings import ResponseRequest, Session, response_request
+from bench.server.reply import CLIENT_CANCELLED, TURN_DETECTED, Asked, Response, Timing
+from bench.server.session_settings import (
+    AnySession,
+    ResponseRequest,
+    Session,
+    response_request,
+    turn_detection,
+)
 from bench.server.truth import Record, ResponseTruth, SegmentTruth
 from bench.server.voices import Voices
+
+CONTEXT_TOKENS = 28_672
+"""What the documented models take of a conversation."""
+
+_MS = 1_000_000
+_WORDS_PER_TRANSCRIPT_DELTA = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """What all sessions of a process share: voices, ears, and how speech is recognised."""
+
+    profile: Profile
+    voices: Voices
+    new_ear: Callable[[int], Ear]
+    recognise: Recognise
 
 
 class Responder:
@@ -32,34 +66,30 @@ class Responder:
     """
 
     def __init__(
-        self,
-        *,
-        session_id: str,
-        ordinal: int,
-        model: str,
-        profile: Profile,
-        voices: Voices,
-        record: Record,
+        self, *, session_id: str, ordinal: int, session: AnySession, mind: Mind, record: Record
     ) -> None:
         tag = session_id.removeprefix("sess_")
         self.session_id = session_id
-        self.session = Session(model=model)
+        self.session = session
         self._ordinal = ordinal
-        self._profile = profile
-        self._voices = voices
+        self._mind = mind
         self._record = record
         self._outbox = Outbox(tag)
+        self._agenda = Agenda()
         self._conversation = Conversation(f"conv_{tag}")
-        self._response: Response | None = None
+        self._responses: list[Response] = []
         self._turns = 0
         self._has_spoken = False
-        self._transcriptions: deque[tuple[int, str]] = deque()
+        self._billed = Tokens()
+        self._idle_plan: int | None = None
         self._input = InputAudio(
             session_id=session_id,
             outbox=self._outbox,
             conversation=self._conversation,
             record=record,
             listeners=Listeners(self._interrupt, self._answer, self._transcribe),
+            new_ear=mind.new_ear,
+            recognise=mind.recognise,
         )
         self._handlers: dict[str, Callable[[dict[str, Any], int], None]] = {
             "session.update": self._update_session,
@@ -76,8 +106,12 @@ class Responder:
 
     def open(self, now_ns: int) -> list[Outgoing]:
         """What a client is greeted with."""
-        self._input.tune(self.session.turn_detection)
-        self._outbox.put(now_ns, "session.created", session=self._describe_session())
+        self._tune()
+        self._outbox.put(
+            now_ns, "session.created", session=describe_session(self.session, self.session_id)
+        )
+        expiry_ns = now_ns + round(self._mind.profile.session_s * 1e9)
+        self._agenda.plan(expiry_ns, self._expire)
         return self._outbox.take()
 
     def receive(self, message: bytes | str | dict[str, Any], now_ns: int) -> list[Outgoing]:
@@ -93,27 +127,38 @@ class Responder:
             self._refuse(refusal, _event_id(event), now_ns)
         return self._outbox.take()
 
+    def hear(self, now_ns: int) -> list[Outgoing]:
+        """Act on what the ear has found since its audio was appended."""
+        self._input.hear(now_ns)
+        return self._outbox.take()
+
     def advance(self, now_ns: int) -> list[Outgoing]:
         """Everything that is due by `now_ns`."""
-        while self._transcriptions and self._transcriptions[0][0] <= now_ns:
-            self._fail_transcription(*self._transcriptions.popleft())
-        if self._response is not None:
-            self._response.advance(now_ns)
-            self._has_spoken = self._has_spoken or self._response.has_spoken
+        self._agenda.carry_out(now_ns)
+        for response in self._responses:
+            response.advance(now_ns)
+            self._has_spoken = self._has_spoken or response.has_spoken
+            if response.finished:
+                self._await_caller(response, now_ns)
+        self._forget_finished()
         return self._outbox.take()
 
     def next_due_ns(self) -> int | None:
         """When to call `advance`, or None while nothing is planned."""
-        due_ns = self._transcriptions[0][0] if self._transcriptions else None
-        response = self._active_response()
-        if response is None:
-            return due_ns
-        return response.next_due_ns if due_ns is None else min(due_ns, response.next_due_ns)
+        due_ns = [response.next_due_ns for response in self._responses]
+        if self._agenda.next_due_ns is not None:
+            due_ns.append(self._agenda.next_due_ns)
+        return min(due_ns, default=None)
+
+    def is_idle(self) -> bool:
+        """Whether no response is under way and the caller does not speak."""
+        return not self._responses and not self._input.speaking
 
     def close(self) -> None:
-        """Log the response that the end of the session cut off, if any."""
-        if self._response is not None:
-            self._response.abandon()
+        """Log the responses that the end of the session cut off, and stop listening."""
+        for response in self._responses:
+            response.abandon()
+        self._input.close()
 
     def _handle(self, event: dict[str, Any], now_ns: int) -> None:
         name = event.get("type")
@@ -139,35 +184,47 @@ class Responder:
 
     # Session
 
-    def _describe_session(self) -> dict[str, Any]:
-        settings: dict[str, Any] = msgspec.to_builtins(self.session)
-        return {"object": "realtime.session", "id": self.session_id, **settings}
-
     def _update_session(self, event: dict[str, Any], now_ns: int) -> None:
         patch = event.get("session")
         if not isinstance(patch, dict):
             raise Refusal("missing_required_parameter", "Missing parameter: 'session'.", "session")
         session = self.session.updated(patch)
-        if self._has_spoken and session.audio.output.voice != self.session.audio.output.voice:
+        if self._has_spoken and _voice(session) != _voice(self.session):
             raise Refusal(
                 "cannot_update_voice",
                 "Cannot update a conversation's voice if assistant audio is present.",
                 "session.audio.output.voice",
             )
         self.session = session
-        self._input.tune(self.session.turn_detection)
-        self._outbox.put(now_ns, "session.updated", session=self._describe_session())
+        self._tune()
+        self._outbox.put(
+            now_ns, "session.updated", session=describe_session(self.session, self.session_id)
+        )
+
+    def _tune(self) -> None:
+        detection = turn_detection(self.session)
+        self._input.tune(self.session.audio.input.format.codec, detection)
+        if detection is None or detection.idle_timeout_ms is None:
+            self._caller_is_here()
+
+    def _expire(self, due_ns: int) -> None:
+        minutes = self._mind.profile.session_s / 60
+        message = f"Your session hit the maximum duration of {minutes:g} minutes."
+        self._refuse(Refusal("session_expired", message), None, due_ns)
+        self._outbox.close(due_ns, 1001, "session expired")
 
     # What the ears tell
 
     def _interrupt(self, now_ns: int) -> None:
-        detection = self.session.turn_detection
+        self._caller_is_here()
+        detection = turn_detection(self.session)
         response = self._active_response()
         if response is not None and detection is not None and detection.interrupt_response:
-            response.cancel(now_ns, Cancelled("turn_detected"))
+            response.end(now_ns, TURN_DETECTED)
+            self._forget_finished()
 
     def _answer(self, segment: Segment, now_ns: int) -> None:
-        detection = self.session.turn_detection
+        detection = turn_detection(self.session)
         if detection is None or not detection.create_response:
             return
         try:
@@ -175,23 +232,61 @@ class Responder:
         except Refusal as refusal:  # A reply that may not be interrupted is still being sent.
             self._refuse(refusal, None, now_ns)
 
-    def _transcribe(self, item_id: str, now_ns: int) -> None:
-        if self.session.audio.input.transcription is not None:
-            delay_ns = round(self._profile.transcript_delay_ms * 1e6)
-            self._transcriptions.append((now_ns + delay_ns, item_id))
+    def _await_caller(self, response: Response, now_ns: int) -> None:
+        """Count the idle time from the end of the reply's audio, as it will be played."""
+        detection = turn_detection(self.session)
+        if detection is None or detection.idle_timeout_ms is None or not response.in_conversation:
+            return
+        self._caller_is_here()
+        idle_ms = response.played_ms + detection.idle_timeout_ms
+        self._idle_plan = self._agenda.plan(now_ns + round(idle_ms * _MS), self._ask_if_there)
 
-    def _fail_transcription(self, due_ns: int, item_id: str) -> None:
-        # Nothing is recognised here, and "" would claim that nothing was said.
+    def _caller_is_here(self) -> None:
+        if self._idle_plan is not None:
+            self._agenda.drop(self._idle_plan)
+            self._idle_plan = None
+
+    def _ask_if_there(self, due_ns: int) -> None:
+        self._idle_plan = None
+        if self._input.speaking or self._active_response() is not None:
+            return
+        self._input.commit_silence(due_ns)
+        recorded = self._mind.voices.recorded
+        question = Say(recorded.get(STILL_THERE, next(iter(recorded.values()))))
+        self._begin_response(ResponseRequest(), due_ns, None, question)
+
+    def _transcribe(self, entry: Entry, now_ns: int) -> None:
+        if self.session.audio.input.transcription is None:
+            return
+        due_ns = now_ns + round(self._mind.profile.transcript_delay_ms * _MS)
+        tell = self._fail_transcription if entry.text is None else self._tell_transcript
+        self._agenda.plan(due_ns, partial(tell, entry))
+
+    def _tell_transcript(self, entry: Entry, due_ns: int) -> None:
+        text = entry.text or ""
+        name = "conversation.item.input_audio_transcription"
+        place: dict[str, Any] = {"item_id": entry.id, "content_index": 0}
+        words = text.split(" ")
+        for at in range(0, len(words), _WORDS_PER_TRANSCRIPT_DELTA):
+            some = " ".join(words[at : at + _WORDS_PER_TRANSCRIPT_DELTA])
+            delta = f" {some}" if at else some
+            self._outbox.put(due_ns, f"{name}.delta", **place, delta=delta)
+        entry.item["content"][0]["transcript"] = text
+        billed = {"type": "duration", "seconds": round(entry.audio_ms / 1000, 3)}
+        self._outbox.put(due_ns, f"{name}.completed", **place, transcript=text, usage=billed)
+
+    def _fail_transcription(self, entry: Entry, due_ns: int) -> None:
+        # "" would claim that nothing was said.
         error = {
             "type": "server_error",
-            "code": "transcription_not_offered",
-            "message": "This server does not recognise speech.",
+            "code": "transcription_failed",
+            "message": "This server recognises its catalogue's utterances only.",
             "param": None,
         }
         self._outbox.put(
             due_ns,
             "conversation.item.input_audio_transcription.failed",
-            item_id=item_id,
+            item_id=entry.id,
             content_index=0,
             error=error,
         )
@@ -229,50 +324,119 @@ class Responder:
     # Responses
 
     def _active_response(self) -> Response | None:
-        response = self._response
-        return None if response is None or response.finished else response
+        """The response of the conversation; those beside it do not count."""
+        return next((r for r in self._responses if r.in_conversation and not r.finished), None)
+
+    def _forget_finished(self) -> None:
+        if any(response.finished for response in self._responses):
+            self._responses = [r for r in self._responses if not r.finished]
 
     def _create_response(self, event: dict[str, Any], now_ns: int) -> None:
+        if not isinstance(self.session, Session):
+            raise Refusal("invalid_value", "A transcription session has no responses.", "type")
         self._begin_response(response_request(event.get("response")), now_ns, None)
 
     def _begin_response(
-        self, request: ResponseRequest, now_ns: int, heard: SegmentTruth | None
+        self,
+        request: ResponseRequest,
+        now_ns: int,
+        heard: SegmentTruth | None,
+        said: Say | None = None,
     ) -> Response:
+        assert isinstance(self.session, Session), "transcription sessions never answer"
         active = self._active_response()
-        if active is not None:
+        if active is not None and request.conversation != "none":
             raise Refusal(
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {active.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        turn = self._profile.turn(self._ordinal, self._turns)
+        entries = self._entries_for(request)
+        asked = self._asked(request, entries)
+        profile, outbox = self._mind.profile, self._outbox
+        turn = profile.turn(self._ordinal, self._turns)
         self._turns += 1
-        truth = ResponseTruth(self.session_id, self._outbox.new_id("resp"), turn.reply_delay_ms)
+        truth = ResponseTruth(self.session_id, outbox.new_id("resp"), turn.reply_delay_ms)
         if heard is not None:
             truth.item_id = heard.item_id
             truth.audio_end_ms, truth.heard_ns = heard.audio_end_ms, heard.heard_ns
-        self._response = Response(
-            outbox=self._outbox,
+        choice = said or answer(entries, self._tools(request), self._mind.voices.recorded)
+        interval_ns = profile.delta_interval_ns
+        response = Response(
+            outbox=outbox,
             conversation=self._conversation,
-            session=self.session,
-            request=request,
-            profile=self._profile,
-            turn=turn,
-            reply=self._voices.choose(turn.choice),
+            asked=asked,
+            timing=Timing(round(turn.reply_delay_ms * _MS), lambda index: index * interval_ns),
+            output=self._output(asked, choice, truth),
             truth=truth,
             record=self._record,
             now_ns=now_ns,
         )
-        return self._response
+        self._responses.append(response)
+        return response
+
+    def _entries_for(self, request: ResponseRequest) -> list[Entry]:
+        """What the response is to follow on: the conversation, or what the client gives it."""
+        if request.input is None:
+            return self._conversation.entries
+        entries = []
+        for item in request.input:
+            if item.get("type") == "item_reference":
+                entries.append(self._conversation.get(_text(item, "id")))
+            else:
+                entries.append(client_entry(item, self._outbox.new_id("item")))
+        return entries
+
+    def _asked(self, request: ResponseRequest, entries: Sequence[Entry]) -> Asked:
+        assert isinstance(self.session, Session), "transcription sessions never answer"
+        instructions = request.instructions or self.session.instructions or ""
+        extra = Tokens(text=text_tokens(instructions))
+        kept = fit(
+            entries, self.session.truncation, instructions=extra.total, limit=CONTEXT_TOKENS
+        )
+        given = tokens_of(kept) + extra
+        cached = cached_of(self._billed, given)
+        self._billed = given
+        return Asked(self.session, request, given, cached)
+
+    def _tools(self, request: ResponseRequest) -> Tools:
+        assert isinstance(self.session, Session), "transcription sessions never answer"
+        functions = self.session.tools if request.tools is None else request.tools
+        return Tools(functions or [], request.tool_choice or self.session.tool_choice)
+
+    def _output(self, asked: Asked, choice: Say | Call, truth: ResponseTruth) -> Output:
+        place = Place(self._outbox, truth.response_id)
+        if isinstance(choice, Call):
+            return CallOutput(place, choice)
+        if asked.modalities == ["text"]:
+            return WrittenOutput(place, choice.text)
+        output = asked.session.audio.output
+        codec = (asked.request.audio.output.format or output.format).codec
+        reply = self._mind.voices.say(choice.text, codec, output.speed)
+        return SpokenOutput(place, reply, truth.audio_written)
 
     def _cancel_response(self, event: dict[str, Any], now_ns: int) -> None:
-        response = self._active_response()
         asked = event.get("response_id")
-        if response is None or (asked is not None and asked != response.id):
+        response = self._active_response()
+        if asked is not None:
+            response = next((r for r in self._responses if r.id == asked), None)
+        if response is None:
             raise Refusal(
                 "response_cancel_not_active", "Cancellation failed: no active response found"
             )
-        response.cancel(now_ns, Cancelled("client_cancelled"))
+        response.end(now_ns, CLIENT_CANCELLED)
+        self._forget_finished()
+
+
+def describe_session(session: AnySession, session_id: str) -> dict[str, Any]:
+    """The session as the protocol shows it."""
+    settings: dict[str, Any] = msgspec.to_builtins(session)
+    kind = "session" if isinstance(session, Session) else "transcription_session"
+    return {"object": f"realtime.{kind}", "id": session_id, **settings}
+
+
+def _voice(session: AnySession) -> object:
+    return session.audio.output.voice if isinstance(session, Session) else None
 
 
 def _event_id(event: Append | dict[str, Any] | None) -> str | None:

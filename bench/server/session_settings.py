@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
+from bench.audio.codec import PCM16, PCMA, PCMU, Codec
 from bench.server.refusal import Refusal
 
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
-
-# There is no model of meaning here: an eager session waits for less silence, and no more.
-_EAGERNESS_SILENCE_MS = {"low": 1_200, "medium": 800, "auto": 800, "high": 500}
+Eagerness = Literal["low", "medium", "high", "auto"]
+Modalities = Annotated[list[Literal["text", "audio"]], Meta(min_length=1, max_length=1)]
+_Any = TypeVar("_Any", bound=msgspec.Struct)
+TokenLimit = Annotated[int, Meta(ge=1, le=4_096)] | Literal["inf"]
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,17 +23,25 @@ class _Part(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Pcm(_Part, tag_field="type", tag="audio/pcm"):
-    """16-bit samples at 24 kHz, the one format offered."""
+    """16-bit samples at 24 kHz."""
 
+    codec: ClassVar[Codec] = PCM16
     rate: Literal[24000] = 24_000
 
 
-class _Pcmu(_Part, tag_field="type", tag="audio/pcmu"):
-    pass
+class Pcmu(_Part, tag_field="type", tag="audio/pcmu"):
+    """G.711 mu-law at 8 kHz."""
+
+    codec: ClassVar[Codec] = PCMU
 
 
-class _Pcma(_Part, tag_field="type", tag="audio/pcma"):
-    pass
+class Pcma(_Part, tag_field="type", tag="audio/pcma"):
+    """G.711 A-law at 8 kHz."""
+
+    codec: ClassVar[Codec] = PCMA
+
+
+Format = Pcm | Pcmu | Pcma
 
 
 class ServerVad(_Part, tag_field="type", tag="server_vad"):
@@ -42,13 +52,13 @@ class ServerVad(_Part, tag_field="type", tag="server_vad"):
     silence_duration_ms: Milliseconds = 500
     create_response: bool = True
     interrupt_response: bool = True
-    idle_timeout_ms: int | None = None
+    idle_timeout_ms: Annotated[int, Meta(ge=5_000, le=30_000)] | None = None
 
 
 class SemanticVad(_Part, tag_field="type", tag="semantic_vad"):
-    """Turns end by meaning; here by silence whose length `eagerness` sets."""
+    """Turns end by meaning: how long to wait for more, `eagerness` sets."""
 
-    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    eagerness: Eagerness = "auto"
     create_response: bool = True
     interrupt_response: bool = True
 
@@ -68,19 +78,19 @@ class _Transcription(_Part):
 
 
 class _Input(_Part):
-    format: Pcm | _Pcmu | _Pcma = field(default_factory=Pcm)
+    format: Format = field(default_factory=Pcm)
     transcription: _Transcription | None = None
     noise_reduction: _NoiseReduction | None = None
     turn_detection: ServerVad | SemanticVad | None = field(default_factory=ServerVad)
 
 
 class _OutputRequest(_Part):
-    format: Pcm | _Pcmu | _Pcma = field(default_factory=Pcm)
+    format: Format | None = None
     voice: str | dict[str, str] | None = None
 
 
 class _Output(_Part):
-    format: Pcm | _Pcmu | _Pcma = field(default_factory=Pcm)
+    format: Format = field(default_factory=Pcm)
     voice: str | dict[str, str] | None = "alloy"
     speed: Annotated[float, Meta(ge=0.25, le=1.5)] = 1.0
 
@@ -90,15 +100,19 @@ class _Audio(_Part):
     output: _Output = field(default_factory=_Output)
 
 
+class _TranscriptionAudio(_Part):
+    input: _Input = field(default_factory=lambda: _Input(transcription=_Transcription()))
+
+
 class Session(_Part, tag_field="type", tag="realtime"):
     """A whole session as `session.created` and `session.updated` tell it."""
 
     model: str | None = None
-    output_modalities: list[Literal["text", "audio"]] = field(default_factory=lambda: ["audio"])
+    output_modalities: Modalities = field(default_factory=lambda: ["audio"])
     instructions: str | None = ""
     tools: list[dict[str, Any]] | None = []
     tool_choice: str | dict[str, Any] | None = "auto"
-    max_output_tokens: int | Literal["inf"] | None = "inf"
+    max_output_tokens: TokenLimit | None = "inf"
     truncation: str | dict[str, Any] | None = "auto"
     tracing: str | dict[str, Any] | None = None
     prompt: dict[str, Any] | None = None
@@ -107,35 +121,64 @@ class Session(_Part, tag_field="type", tag="realtime"):
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: dict[str, Any] | UnsetType = UNSET
 
-    @property
-    def turn_detection(self) -> TurnDetection | None:
-        """How turns end, or None when the client ends them."""
-        asked = self.audio.input.turn_detection
-        if asked is None:
-            return None
-        if isinstance(asked, ServerVad):
-            vad = (asked.threshold, asked.prefix_padding_ms, asked.silence_duration_ms)
-        else:
-            vad = (0.5, 300, _EAGERNESS_SILENCE_MS[asked.eagerness])
-        return TurnDetection(*vad, asked.create_response, asked.interrupt_response)
-
-    def updated(self, patch: dict[str, Any]) -> Session:
+    def updated(self, patch: dict[str, Any]) -> AnySession:
         """The session with `patch` merged in, object by object; lists are replaced.
 
         An object of another `type` replaces the old one: the fields of one kind of turn
-        detection mean nothing to the other. The model stays the one connected to.
+        detection mean nothing to the other. The model stays the one connected to. A session
+        becomes one of transcription when the patch says so.
 
         Raises:
-            Refusal: a field is unknown, of the wrong type, or asks for what is not offered.
+            Refusal: a field is unknown, or of the wrong type or value.
         """
-        if patch.get("type", "realtime") != "realtime":
-            raise _not_offered("session.type", patch["type"], "realtime")
-        try:
-            session = msgspec.convert(_merge(msgspec.to_builtins(self), patch), Session)
-        except msgspec.ValidationError as error:
-            raise Refusal.of(error, "session") from None
-        _check_offer(session)
+        if patch.get("type", "realtime") == "transcription":
+            start = TranscriptionSession(audio=_TranscriptionAudio(self.audio.input))
+            return start.updated(patch)
+        session = _merged(self, patch, Session)
         return msgspec.structs.replace(session, model=self.model)
+
+
+class TranscriptionSession(_Part, tag_field="type", tag="transcription"):
+    """A whole session in which nobody answers: speech goes in, its text comes out."""
+
+    audio: _TranscriptionAudio = field(default_factory=_TranscriptionAudio)
+    include: list[str] | None = None
+
+    def updated(self, patch: dict[str, Any]) -> AnySession:
+        """As `Session.updated`; its type never changes again.
+
+        Raises:
+            Refusal: as there, or the patch asks for another type.
+        """
+        if patch.get("type", "transcription") != "transcription":
+            raise Refusal(
+                "invalid_value",
+                "A transcription session cannot become another one: connect anew.",
+                "session.type",
+            )
+        return _merged(self, patch, TranscriptionSession)
+
+
+AnySession = Session | TranscriptionSession
+
+
+def turn_detection(session: AnySession) -> TurnDetection | None:
+    """How turns end in `session`, or None when the client ends them."""
+    asked = session.audio.input.turn_detection
+    answers = isinstance(session, Session)
+    if asked is None:
+        return None
+    create, interrupt = asked.create_response and answers, asked.interrupt_response
+    if isinstance(asked, SemanticVad):
+        return TurnDetection(0.5, 300, 500, create, interrupt, eagerness=asked.eagerness)
+    return TurnDetection(
+        asked.threshold,
+        asked.prefix_padding_ms,
+        asked.silence_duration_ms,
+        create,
+        interrupt,
+        idle_timeout_ms=asked.idle_timeout_ms if answers else None,
+    )
 
 
 class _AudioRequest(_Part):
@@ -147,11 +190,11 @@ class ResponseRequest(_Part):
 
     conversation: str | None = "auto"
     metadata: dict[str, str] | None = None
-    output_modalities: list[Literal["text", "audio"]] = field(default_factory=lambda: ["audio"])
+    output_modalities: Modalities | None = None
     audio: _AudioRequest = field(default_factory=_AudioRequest)
     instructions: str | None = None
     input: list[dict[str, Any]] | None = None
-    max_output_tokens: int | Literal["inf"] | None = None
+    max_output_tokens: TokenLimit | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     prompt: dict[str, Any] | None = None
@@ -168,22 +211,28 @@ class TurnDetection:
     silence_duration_ms: int
     create_response: bool
     interrupt_response: bool
+    idle_timeout_ms: int | None = None
+    eagerness: Eagerness | None = None
+    """Set where meaning ends turns, not silence alone."""
 
 
 def response_request(asked: object) -> ResponseRequest:
     """The checked `response` of a `response.create`.
 
     Raises:
-        Refusal: a field is unknown, of the wrong type, or asks for what is not offered.
+        Refusal: a field is unknown, or of the wrong type or value.
     """
     try:
-        request = msgspec.convert({} if asked is None else asked, ResponseRequest)
+        return msgspec.convert({} if asked is None else asked, ResponseRequest)
     except msgspec.ValidationError as error:
         raise Refusal.of(error, "response") from None
-    if request.output_modalities != ["audio"]:
-        raise _not_offered("response.output_modalities", request.output_modalities, "['audio']")
-    _check_format("response.audio.output.format", request.audio.output.format)
-    return request
+
+
+def _merged(session: _Any, patch: dict[str, Any], kind: type[_Any]) -> _Any:
+    try:
+        return msgspec.convert(_merge(msgspec.to_builtins(session), patch), kind)
+    except msgspec.ValidationError as error:
+        raise Refusal.of(error, "session") from None
 
 
 def _merge(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
@@ -199,30 +248,3 @@ def _merge(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
-
-
-def _check_offer(session: Session) -> None:
-    if session.output_modalities != ["audio"]:
-        raise _not_offered("session.output_modalities", session.output_modalities, "['audio']")
-    _check_format("session.audio.input.format", session.audio.input.format)
-    _check_format("session.audio.output.format", session.audio.output.format)
-    if session.audio.output.speed != 1.0:
-        raise _not_offered("session.audio.output.speed", session.audio.output.speed, "1.0")
-    detection = session.audio.input.turn_detection
-    if isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None:
-        param = "session.audio.input.turn_detection.idle_timeout_ms"
-        raise _not_offered(param, detection.idle_timeout_ms, "null")
-
-
-def _check_format(param: str, asked: Pcm | _Pcmu | _Pcma) -> None:
-    if not isinstance(asked, Pcm):
-        name = msgspec.to_builtins(asked)["type"]
-        raise _not_offered(param, name, "{'type': 'audio/pcm', 'rate': 24000}")
-
-
-def _not_offered(param: str, value: object, offered: str) -> Refusal:
-    return Refusal(
-        "unsupported_value",
-        f"'{param}' {value!r} is not offered by this server; use {offered}.",
-        param,
-    )

@@ -18,6 +18,10 @@ class SegmentTruth(msgspec.Struct, tag_field="kind", tag="segment"):
     """One stretch of speech that voice activity detection heard to its end.
 
     Written with `speech_stopped`: not when a commit, a clear or the session's end came sooner.
+    `voice_end_ms` is where the server believes that the voice ended. `onset_arrivals` and
+    `arrivals` say when audio around its start and its end came, as pairs: where an append ends
+    on the session's audio clock, in ms, and monotonic ns. Who knows where speech truly ended
+    reads there when that moment reached the server.
     """
 
     session_id: str
@@ -25,8 +29,11 @@ class SegmentTruth(msgspec.Struct, tag_field="kind", tag="segment"):
     audio_start_ms: int
     speech_started_ns: int | None = None
     audio_end_ms: int | None = None
+    voice_end_ms: int | None = None
     heard_ns: int | None = None
     speech_stopped_ns: int | None = None
+    onset_arrivals: list[tuple[float, int]] = []
+    arrivals: list[tuple[float, int]] = []
 
 
 class ResponseTruth(msgspec.Struct, tag_field="kind", tag="response"):
@@ -50,6 +57,13 @@ class ResponseTruth(msgspec.Struct, tag_field="kind", tag="response"):
     deltas: int = 0
     status: str = "in_progress"
 
+    def audio_written(self, at_ns: int) -> None:
+        """Take the instant at which a delta of audio was written."""
+        if self.first_audio_ns is None:
+            self.first_audio_ns = at_ns
+        self.last_audio_ns = at_ns
+        self.deltas += 1
+
 
 Truth = SegmentTruth | ResponseTruth
 Record = Callable[[Truth], None]
@@ -57,7 +71,7 @@ Record = Callable[[Truth], None]
 
 
 class TruthLog:
-    """The ground-truth log of one process, JSON lines, flushed line by line."""
+    """The ground-truth log of a server, JSON lines, each written at once."""
 
     def __init__(self, path: Path) -> None:
         """Start the log anew; what stood in `path` is gone.
@@ -66,7 +80,9 @@ class TruthLog:
             Problem: the file cannot be written.
         """
         try:
-            self._file = path.open("wb", buffering=0)
+            path.write_bytes(b"")
+            # Several processes may write: each line goes behind whatever the others wrote.
+            self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise Problem(
                 f"--truth {path}: cannot be written ({error.strerror}); name a file in a "

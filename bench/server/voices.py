@@ -1,20 +1,27 @@
-"""Turns the catalogue's replies into Base64 deltas, encoded once and shared by all sessions."""
+"""Turns words into Base64 deltas of speech, from recorded replies or pieces, in any format."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.audio.catalogue import Catalogue
-from bench.audio.codec import PCM16
-from bench.audio.utterance import SAMPLES_PER_MS, Utterance
+from bench.audio.codec import Codec
+from bench.audio.pieces import ASSISTANT, PIECES_FOLDER, Pieces
+from bench.audio.resample import resample
+from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Utterance
 from bench.problem import Problem
 from bench.server.profile import Profile
 
 REPLY_CATEGORY = "reply"
+
+# 256 replies of three seconds are some 50 MB; 500 callers' names would not all fit, nor need to.
+_KEPT_REPLIES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,6 @@ class Reply:
     words joined are `text`. `delta_ms` is the length of all but the last, `duration_ms` of all.
     """
 
-    id: str
     text: str
     audio: tuple[str, ...]
     words: tuple[str, ...]
@@ -37,69 +43,109 @@ class Reply:
         return min(deltas * self.delta_ms, self.duration_ms)
 
 
-class Voices:
-    """The replies of one process. Nothing is recognised: the turn's draw picks the answer."""
+Word = tuple[str, float]
+"""A stretch of a text, and where in the speech it begins, in ms."""
 
-    def __init__(self, replies: Sequence[Reply]) -> None:
-        self._replies = tuple(replies)
+
+class Voices:
+    """What one process can say: `recorded` replies by id, and `pieces` for all else."""
+
+    def __init__(
+        self, recorded: Sequence[Utterance], pieces: Pieces | None, profile: Profile
+    ) -> None:
+        """Take over the clips.
+
+        Raises:
+            Problem: there is none, one has no text or no speech, or a piece cannot be read.
+        """
+        for clip in recorded:
+            _check(clip)
+        if pieces is not None:
+            pieces.check(ASSISTANT)
+        self.recorded: Mapping[str, str] = {clip.id: clip.text or "" for clip in recorded}
+        self._clips = {clip.text: clip for clip in recorded}
+        self._pieces = pieces
+        self._profile = profile
+        self.say = lru_cache(maxsize=_KEPT_REPLIES)(self._say)
+        """`say(text, codec, speed)`: the reply that says `text`; the last ones are kept."""
 
     @classmethod
     def prepare(cls, catalogue: Catalogue, profile: Profile) -> Voices:
-        """Encode every clip of category "reply".
+        """Every clip of category "reply", and the folder's pieces if it has any.
 
         Raises:
             Problem: the catalogue has no such clip, or one cannot be read.
         """
-        clips = [catalogue.get(name) for name in catalogue]
-        replies = [clip for clip in clips if clip.category == REPLY_CATEGORY]
-        if not replies:
+        clips = [
+            catalogue.get(name)
+            for name in catalogue
+            if catalogue.entry(name).category == REPLY_CATEGORY
+        ]
+        if not clips:
             raise Problem(
                 f"{catalogue.directory}: no clip of category {REPLY_CATEGORY!r}, "
                 "so the server has nothing to say"
             )
-        return cls([encode_reply(clip, profile) for clip in replies])
+        folder = catalogue.directory / PIECES_FOLDER
+        return cls(clips, Pieces.open(folder) if folder.is_dir() else None, profile)
 
-    def choose(self, choice: float) -> Reply:
-        """The reply that a draw 0 <= `choice` < 1 stands for."""
-        return self._replies[int(choice * len(self._replies))]
+    def _say(self, text: str, codec: Codec, speed: float) -> Reply:
+        speech, words = self._speech(text)
+        if speed != 1.0:
+            # As a tape would: the pitch rises with it.
+            speech = resample(speech, round(SAMPLE_RATE_HZ * speed), SAMPLE_RATE_HZ)
+            words = [(word, at_ms / speed) for word, at_ms in words]
+        lead_ms = self._profile.leading_silence_ms
+        pcm = np.concatenate((np.zeros(lead_ms * SAMPLES_PER_MS, np.int16), speech))
+        chunk_ms = self._profile.delta_ms
+        duration_ms = len(pcm) / SAMPLES_PER_MS
+        data = codec.encode(resample(pcm, SAMPLE_RATE_HZ, codec.rate_hz))
+        step = codec.bytes_for(chunk_ms)
+        audio = tuple(
+            b64encode(data[start : start + step]).decode("ascii")
+            for start in range(0, len(data), step)
+        )
+        spread = [""] * len(audio)
+        for word, at_ms in words:
+            spread[min(int((lead_ms + at_ms) / chunk_ms), len(audio) - 1)] += word
+        return Reply(text, audio, tuple(spread), chunk_ms, duration_ms)
+
+    def _speech(self, text: str) -> tuple[NDArray[np.int16], list[Word]]:
+        clip = self._clips.get(text)
+        if clip is not None:
+            start_ms, end_ms = clip.speech_start_ms or 0, clip.speech_end_ms or 0
+            pcm = clip.pcm[start_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS]
+            return pcm, _evenly(text, end_ms - start_ms)
+        if self._pieces is None:
+            # Another folder's voices: they have recorded what they have recorded.
+            return self._speech(next(iter(self.recorded.values())))
+        tokens = self._pieces.wording(ASSISTANT).tokens_of(text)
+        spoken = self._pieces.speak(ASSISTANT, [piece for token in tokens for piece in token.said])
+        starts = iter(spoken.spans)
+        words: list[Word] = []
+        at_ms = 0.0
+        for token in tokens:
+            spans = [next(starts) for _ in token.said]
+            at_ms = spans[0].start_ms if spans else at_ms
+            words.append((token.original, at_ms))
+        return spoken.pcm, words
 
 
-def encode_reply(clip: Utterance, profile: Profile) -> Reply:
-    """`clip` trimmed to its labelled speech, after the profile's leading silence, in deltas.
-
-    Raises:
-        Problem: the clip has no text, or no speech.
-    """
+def _check(clip: Utterance) -> None:
     if clip.text is None or clip.speech_start_ms is None or clip.speech_end_ms is None:
         raise Problem(
             f"clip {clip.id!r}: a reply needs a text and labelled speech; "
             f"give it both, or a category other than {REPLY_CATEGORY!r}"
         )
-    lead = np.zeros(profile.leading_silence_ms * SAMPLES_PER_MS, np.int16)
-    speech = clip.pcm[clip.speech_start_ms * SAMPLES_PER_MS : clip.speech_end_ms * SAMPLES_PER_MS]
-    pcm = np.concatenate((lead, speech))
-    step = profile.delta_ms * SAMPLES_PER_MS
-    audio = tuple(
-        b64encode(PCM16.encode(pcm[start : start + step])).decode("ascii")
-        for start in range(0, len(pcm), step)
-    )
-    duration_ms = len(pcm) / SAMPLES_PER_MS
-    words = _spread(
-        clip.text, len(audio), profile.leading_silence_ms, duration_ms, profile.delta_ms
-    )
-    return Reply(clip.id, clip.text, audio, words, profile.delta_ms, duration_ms)
 
 
-def _spread(
-    text: str, count: int, lead_ms: float, duration_ms: float, delta_ms: int
-) -> tuple[str, ...]:
-    """Words by the delta in which each begins, as if all letters took equally long."""
-    spread = [""] * count
+def _evenly(text: str, duration_ms: float) -> list[Word]:
+    """Words by where each begins, as if all letters took equally long."""
+    words: list[Word] = []
     position = 0
     for word in text.split():
         begin = text.index(word, position)
-        at_ms = lead_ms + begin / len(text) * (duration_ms - lead_ms)
-        position_end = begin + len(word)
-        spread[min(int(at_ms / delta_ms), count - 1)] += text[position:position_end]
-        position = position_end
-    return tuple(spread)
+        end = begin + len(word)
+        words.append((text[position:end], begin / len(text) * duration_ms))
+        position = end
+    return words

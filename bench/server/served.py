@@ -1,0 +1,102 @@
+"""Turns what a responder says into what a connection does, and lets a batch of ears be heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic_ns
+
+from bench.server.connection import Connection
+from bench.server.hearing.silero import NeuralEar, Silero
+from bench.server.hearing.turns import Ear
+from bench.server.outbox import Outgoing
+from bench.server.responder import Responder
+
+BATCH_S = 0.005
+"""How long audio may wait for that of other sessions: it halves what the model costs."""
+
+
+class Hearing:
+    """The ears of one event loop, heard together."""
+
+    def __init__(self, silero: Silero) -> None:
+        self._silero = silero
+        self._owners: dict[Ear, Callable[[], None]] = {}
+        self._planned = False
+
+    def new_ear(self, start_ms: int, wake: Callable[[], None]) -> Ear:
+        """An ear; `wake` is called when it has events to take."""
+        ear = self._silero.ear(start_ms=start_ms)
+        self._owners[ear] = wake
+        return ear
+
+    def plan(self) -> None:
+        """Hear what was fed, soon."""
+        if not self._planned:
+            self._planned = True
+            asyncio.get_running_loop().call_later(BATCH_S, self._listen)
+
+    def forget(self, wake: Callable[[], None]) -> None:
+        """Let go of the ears of a session that has ended."""
+        self._owners = {ear: owner for ear, owner in self._owners.items() if owner != wake}
+
+    def _listen(self) -> None:
+        self._planned = False
+        ears: list[NeuralEar] = self._silero.listen()
+        for ear in ears:
+            wake = self._owners.get(ear)
+            if wake is not None:
+                wake()
+
+
+class Served:
+    """One responder on one connection."""
+
+    def __init__(self, connection: Connection, hearing: Hearing | None) -> None:
+        """`hearing` is where its ears wait for others, None when they hear at once."""
+        self._connection = connection
+        self._hearing = hearing
+        self._loop = asyncio.get_running_loop()
+        self.responder: Responder
+
+    def new_ear(self, start_ms: int) -> Ear:
+        """An ear of the batch."""
+        assert self._hearing is not None, "ears that hear at once are made elsewhere"
+        return self._hearing.new_ear(start_ms, self._wake)
+
+    def open(self, now_ns: int) -> list[Outgoing]:
+        """As `Responder.open`."""
+        return self._do(self.responder.open(now_ns))
+
+    def receive(self, message: bytes, now_ns: int) -> list[Outgoing]:
+        """As `Responder.receive`."""
+        if self._hearing is not None:
+            self._hearing.plan()
+        return self._do(self.responder.receive(message, now_ns))
+
+    def advance(self, now_ns: int) -> list[Outgoing]:
+        """As `Responder.advance`."""
+        return self._do(self.responder.advance(now_ns))
+
+    def next_due_ns(self) -> int | None:
+        """As `Responder.next_due_ns`."""
+        return self.responder.next_due_ns()
+
+    def close(self) -> None:
+        """The connection is over."""
+        self.responder.close()
+        if self._hearing is not None:
+            self._hearing.forget(self._wake)
+
+    def _wake(self) -> None:
+        self._connection.speak(lambda: self._do(self.responder.hear(monotonic_ns())))
+
+    def _do(self, events: list[Outgoing]) -> list[Outgoing]:
+        """What is to be written; what is to be done follows once that was."""
+        if all(event.effect is None for event in events):
+            return events
+        for event in events:
+            if event.effect is not None:
+                end = event.effect
+                self._loop.call_soon(self._connection.end, end.code, end.reason)
+        return [event for event in events if event.text]

@@ -3,6 +3,12 @@
 The model is Silero VAD 6.2.3 (MIT; see `silero_vad_NOTICE.txt`), run by onnxruntime on one
 thread. Ears queue what they are fed; `Silero.listen` runs what all of them have queued.
 
+Measured as in `energy`: `speech_stopped` comes 0..95 ms after the labelled end plus the silence,
+through G.711 -15..113 ms; an onset -29..43 ms after its label. Knocks, keys, coughs and pink
+noise are no turn. Babble is speech to it: in babble 20 dB below the speech a turn ends 254 ms
+late, at 10 and 5 dB when the babble does. A second of audio costs one session 3.1 ms of a core
+alone, 1.2 ms among 16, 1.1 ms among 64 (energy: 0.7 ms).
+
 No window is spared the model, however silent: its state drifts for seconds of silence. Freezing
 it after half a second below -60 dB moved or split the turns of 91 recordings in 1,470.
 """
@@ -54,16 +60,27 @@ class Silero:
         """A new ear; `start_ms` is where on the audio clock the first sample fed belongs."""
         return NeuralEar(self, start_ms)
 
-    def listen(self) -> list[NeuralEar]:
-        """Hear all that the ears have queued; give back those that have events to take.
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is something to listen to."""
+        return bool(self._ready)
+
+    def listen(self, most_windows: int | None = None) -> list[NeuralEar]:
+        """Hear what the ears have queued; give back those that have events to take.
 
         Windows of different ears share a call of the model; those of one ear follow each other.
+        At most `most_windows` of each are heard now, so that minutes of audio in one append do
+        not keep the others waiting; what is left is heard by the next calls.
         """
         ready = list(self._ready)
         self._ready.clear()
-        hearing = ready
-        while hearing := [ear for ear in hearing if ear._has_window()]:
+        hearing = [ear for ear in ready if ear._has_window()]
+        rounds = 0
+        while hearing and rounds != most_windows:
             self._hear_window(hearing)
+            hearing = [ear for ear in hearing if ear._has_window()]
+            rounds += 1
+        self._ready.update(dict.fromkeys(hearing))
         for ear in ready:
             ear._expire()
         return [ear for ear in ready if ear._events]
@@ -182,6 +199,8 @@ class NeuralEar:
         self._events += self._speech.hear(self._window_end_ms, probability, levels)
 
     def _expire(self) -> None:
+        if self._unheard_samples >= WINDOW_SAMPLES:
+            return  # what is still to be heard may bring the voice back
         stopped = self._speech.expire(self._now_ms)
         if stopped is not None:
             self._events.append(stopped)

@@ -141,6 +141,21 @@ def test_silero_takes_babble_for_speech() -> None:
     assert all(len(events) == 2 for _, events in heard("silero", "pcm16", 500)["bed_babble"])
 
 
+@pytest.mark.parametrize("dbfs", [None, -80.0])
+def test_silero_needs_no_room_tone(dbfs: float | None) -> None:
+    silero, ears = Silero(), {}
+    for clip in spoken():
+        if not clip.startswith("noise"):
+            pcm = catalogue().get(clip).pcm
+            tone = room_tone(dbfs, 1_500)
+            ears[clip] = silero.ear()
+            ears[clip].feed(np.concatenate((tone, pcm, tone)))
+    silero.listen()
+    for clip, ear in ears.items():
+        end_ms = 1_500 + catalogue().get(clip).speech_end_ms + 500
+        assert EARLIEST_MS <= ear.take()[-1].audio_ms - end_ms <= LATEST_MS, clip
+
+
 @pytest.mark.parametrize("engine", ["silero", "energy"])
 def test_a_turn_has_a_start_and_an_end(engine: str) -> None:
     for clip in spoken():

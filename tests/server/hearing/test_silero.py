@@ -232,3 +232,22 @@ def test_the_callers_buffer_may_change_after_it_was_fed() -> None:
     buffer[:] = 0
     silero().listen()
     assert ear.take() == hear(audio)
+
+
+def test_minutes_in_one_append_may_be_heard_in_portions() -> None:
+    own = Silero()
+    audio = np.concatenate([over_tone("mid_pause", 500, 1_500), over_tone("short", 0, 900)])
+    long, short = tuned(by=own), tuned(by=own)
+    long.feed(audio)
+    short.feed(room_tone(-65.0, 320))
+    assert not own.listen(most_windows=10)
+    assert own.is_behind
+    events: list[VadEvent] = []
+    calls = 1
+    while own.is_behind:
+        calls += 1
+        for ear in own.listen(most_windows=10):
+            assert ear is long
+            events += ear.take()
+    assert calls == -(-(len(audio) // 768) // 10)
+    assert events == hear(audio)

@@ -147,3 +147,12 @@ def test_a_turn_cannot_expire_before_its_time() -> None:
     assert listener.speech.expire(end_ms - 1) is None
     assert listener.speech.expire(end_ms) == Stopped(end_ms, 320)
     assert listener.speech.expire(end_ms) is None
+
+
+def test_a_voice_in_the_window_that_ends_at_the_deadline_keeps_the_turn() -> None:
+    resumed, expired = Listener(640 - 320 - HANGOVER_MS), Listener(640 - 320 - HANGOVER_MS)
+    for listener in (resumed, expired):
+        listener.hear(0.9, 10)
+        assert listener.hear(0.0, 9) == []
+    assert resumed.hear(0.9) == []
+    assert expired.hear(0.0) == [Stopped(640, 320)]

@@ -16,20 +16,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.audio.catalogue import Catalogue, default_directory
+from bench.audio.pieces import PIECES_FOLDER, Pieces, caller_pieces
+from bench.audio.utterance import Utterance
 from bench.problem import Problem
 from bench.server.alarm import Alarm
 from bench.server.certificate import ensure_certificate
-from bench.server.connection import Connection, Reception
+from bench.server.connection import Connection
 from bench.server.counters import Counters
 from bench.server.hearing.energy import EnergyEar
 from bench.server.hearing.silero import Silero
 from bench.server.profile import Profile
+from bench.server.reception import Reception, Verdict
+from bench.server.reception import Session as Admitted
+from bench.server.recognition.recogniser import Recogniser
 from bench.server.responder import Mind, Responder, describe_session
 from bench.server.served import Hearing, Served
 from bench.server.session_settings import AnySession, Session, TranscriptionSession
 from bench.server.truth import Record, Truth, TruthLog
-from bench.server.verdict import Session as VerdictSession
-from bench.server.verdict import Verdict
 from bench.server.voices import Voices
 from bench.server.wire.gate import Admission, Gate
 from bench.server.wire.http import error_answer
@@ -112,6 +115,7 @@ class _House:
         self._settings = settings
         catalogue = Catalogue.open(settings.fixtures or default_directory())
         self._voices = Voices.prepare(catalogue, settings.profile)
+        self._recognise = Recogniser(_clips(catalogue)).recognise
         self._counters = Counters(settings.workers)
         self._secret = secrets.token_bytes(32)
         # Two runs of the server never give out the same ids.
@@ -174,7 +178,7 @@ class _House:
         ordinal = next(ordinals)
         served = Served(connection, hearing)
         new_ear = served.new_ear if hearing is not None else _energy_ear
-        mind = Mind(self._settings.profile, self._voices, new_ear, _recognise_nothing)
+        mind = Mind(self._settings.profile, self._voices, new_ear, self._recognise)
         served.responder = Responder(
             session_id=f"sess_{self._run}{ordinal:06x}",
             ordinal=ordinal,
@@ -197,16 +201,19 @@ def _described(settings: dict[str, Any]) -> dict[str, Any]:
     return describe_session(session, f"sess_{secrets.token_hex(8)}")
 
 
-def _is_idle(session: VerdictSession) -> bool:
+def _is_idle(session: Admitted) -> bool:
     return not isinstance(session, Served) or session.responder.is_idle()
+
+
+def _clips(catalogue: Catalogue) -> list[Utterance]:
+    """All that a caller may say: the folder's clips, and the pieces that names are made of."""
+    clips = [catalogue.get(name) for name in catalogue]
+    folder = catalogue.directory / PIECES_FOLDER
+    return clips + (caller_pieces(Pieces.open(folder)) if folder.is_dir() else [])
 
 
 def _energy_ear(start_ms: int) -> EnergyEar:
     return EnergyEar(start_ms=start_ms)
-
-
-def _recognise_nothing(_samples: object, _start_ms: float) -> None:
-    return None
 
 
 def _tls_context(folder: Path) -> ssl.SSLContext:

@@ -201,6 +201,10 @@ class Responder:
             now_ns, "session.updated", session=describe_session(self.session, self.session_id)
         )
 
+    def _tell_session(self, event_type: str, now_ns: int) -> None:
+        shown = describe_session(self.session, self.session_id)
+        self._outbox.put(now_ns, event_type, session=shown)
+
     def _tune(self) -> None:
         detection = turn_detection(self.session)
         self._input.tune(self.session.audio.input.format.codec, detection)

@@ -15,15 +15,21 @@ import pytest
 from numpy.typing import NDArray
 from openai.types.realtime import RealtimeServerEvent
 from openai.types.realtime.realtime_session_create_response import RealtimeSessionCreateResponse
+from openai.types.realtime.realtime_transcription_session_create_response import (
+    RealtimeTranscriptionSessionCreateResponse,
+)
 from pydantic import BaseModel, TypeAdapter
 
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.microphone import room_tone
-from bench.server.outbox import Outgoing
+from bench.server.hearing.energy import EnergyEar
+from bench.server.input_audio import Recognise
+from bench.server.outbox import End, Outgoing
 from bench.server.profile import Profile
-from bench.server.responder import Responder
+from bench.server.responder import Mind, Responder
+from bench.server.session_settings import AnySession, Session
 from bench.server.truth import ResponseTruth, SegmentTruth, Truth
-from bench.server.voices import Reply, Voices
+from bench.server.voices import Reply
 
 # The service sends them and the response type has them; the type named by the event has not.
 SERVER_OWNED = ("id", "object")
@@ -47,8 +53,14 @@ def checked(text: str) -> dict[str, Any]:
     shown = dict(event)
     if event["type"].startswith("session."):
         settings = dict(event["session"])
-        owned = {name: settings.pop(name) for name in SERVER_OWNED}
-        adapter(RealtimeSessionCreateResponse).validate_python(owned | {"type": "realtime"})
+        owned = {name: settings.pop(name) for name in SERVER_OWNED} | {"type": settings["type"]}
+        transcribes = settings["type"] == "transcription"
+        shape = (
+            RealtimeTranscriptionSessionCreateResponse
+            if transcribes
+            else RealtimeSessionCreateResponse
+        )
+        adapter(shape).validate_python(owned)
         shown["session"] = settings
     adapter(cls).validate_python(shown, strict=True)
     assert type(adapter(RealtimeServerEvent).validate_python(shown)) is cls
@@ -103,7 +115,6 @@ def model_misfits(value: Any, model: type[BaseModel], place: str) -> list[str]:
 
 
 REPLY = Reply(
-    id="yes",
     text="Yes, it is.",
     audio=tuple(b64encode(bytes(4_800)).decode() for _ in range(4)),
     words=("Yes,", "", " it", " is."),
@@ -112,23 +123,45 @@ REPLY = Reply(
 )
 
 
+class FakeVoices:
+    """Says the same, whatever it is asked to."""
+
+    recorded: typing.ClassVar = {"yes": REPLY.text}
+
+    def say(self, _text: str, _codec: object, _speed: float) -> Reply:
+        return REPLY
+
+
 class Call:
     """One session on a clock that only the test moves; every event is checked as it comes."""
 
     WRITE_NS = 1_000
 
-    def __init__(self, profile: Profile | None = None, ordinal: int = 0) -> None:
+    def __init__(
+        self,
+        profile: Profile | None = None,
+        ordinal: int = 0,
+        *,
+        session: AnySession | None = None,
+        voices: Any = None,
+        recognise: Recognise = lambda _samples, _at_ms: None,
+    ) -> None:
         self.now_ns = 1_000_000_000
         self.events: list[dict[str, Any]] = []
         self.at_ns: list[int] = []
         self.due_ns: list[int] = []
         self.truth: list[Truth] = []
+        self.effects: list[End] = []
         self.responder = Responder(
             session_id="sess_test",
             ordinal=ordinal,
-            model="fast-1",
-            profile=profile or Profile(reply_delay_ms=300.0),
-            voices=Voices([REPLY]),
+            session=session or Session(model="fast-1"),
+            mind=Mind(
+                profile or Profile(reply_delay_ms=300.0),
+                voices or FakeVoices(),
+                lambda start_ms: EnergyEar(start_ms=start_ms),
+                recognise,
+            ),
             record=self.truth.append,
         )
         self._take(self.responder.open(self.now_ns))
@@ -136,6 +169,9 @@ class Call:
     def _take(self, events: list[Outgoing]) -> list[dict[str, Any]]:
         seen = []
         for event in events:
+            if event.effect is not None:
+                self.effects.append(event.effect)
+                continue
             self.now_ns += self.WRITE_NS
             seen.append(checked(event.text))
             self.at_ns.append(self.now_ns)

@@ -127,30 +127,22 @@ def test_merging_one_by_one_is_merging_all(patches: list[dict[str, Any]]) -> Non
             "session.audio.input.turn_detection.silence",
         ),
         (
-            {"audio": {"input": {"format": {"type": "audio/pcmu"}}}},
-            "unsupported_value",
-            "session.audio.input.format",
-        ),
-        (
-            {"audio": {"output": {"format": {"type": "audio/pcma"}}}},
-            "unsupported_value",
-            "session.audio.output.format",
+            {"audio": {"input": {"format": {"type": "audio/opus"}}}},
+            "invalid_value",
+            "session.audio.input.format.type",
         ),
         (
             {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
             "invalid_value",
             "session.audio.input.format.rate",
         ),
-        ({"output_modalities": ["text"]}, "unsupported_value", "session.output_modalities"),
-        ({"type": "transcription"}, "unsupported_value", "session.type"),
+        ({"output_modalities": []}, "invalid_type", "session.output_modalities"),
+        ({"output_modalities": ["text", "audio"]}, "invalid_type", "session.output_modalities"),
+        ({"max_output_tokens": 0}, "invalid_type", "session.max_output_tokens"),
+        ({"audio": {"output": {"speed": 2.0}}}, "invalid_type", "session.audio.output.speed"),
         (
-            {"audio": {"output": {"speed": 1.25}}},
-            "unsupported_value",
-            "session.audio.output.speed",
-        ),
-        (
-            {"audio": {"input": {"turn_detection": {"idle_timeout_ms": 5000}}}},
-            "unsupported_value",
+            {"audio": {"input": {"turn_detection": {"idle_timeout_ms": 100}}}},
+            "invalid_type",
             "session.audio.input.turn_detection.idle_timeout_ms",
         ),
         (
@@ -363,10 +355,10 @@ def test_a_reply_is_truncated_to_what_was_played(call: Any) -> None:
 @pytest.mark.parametrize(
     ("response", "param"),
     [
-        ({"output_modalities": ["text"]}, "response.output_modalities"),
+        ({"output_modalities": ["smell"]}, "response.output_modalities[0]"),
         (
-            {"audio": {"output": {"format": {"type": "audio/pcmu"}}}},
-            "response.audio.output.format",
+            {"audio": {"output": {"format": {"type": "audio/opus"}}}},
+            "response.audio.output.format.type",
         ),
         ({"temperature": 0.8}, "response.temperature"),
         (7, "response"),

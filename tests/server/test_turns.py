@@ -300,13 +300,15 @@ def test_a_second_response_has_to_wait(call: Any) -> None:
     assert kinds(call.send({"type": "response.create"})) == CREATED
 
 
-def test_transcription_is_refused_when_its_time_has_come(call: Any, short_words: Samples) -> None:
+def test_transcription_of_unknown_speech_fails_when_its_time_has_come(
+    call: Any, short_words: Samples
+) -> None:
     call.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
     call.hear(short_words)
     call.wait(2_000)
     failed = call.first("conversation.item.input_audio_transcription.failed")
     assert failed["item_id"] == call.segments[0].item_id
-    assert failed["error"]["code"] == "transcription_not_offered"
+    assert failed["error"]["code"] == "transcription_failed"
     committed_ns = call.when("input_audio_buffer.committed")[0]
     failed_ns = call.when("conversation.item.input_audio_transcription.failed")[0]
     assert failed_ns - committed_ns == pytest.approx(200e6, abs=50_000)
@@ -349,9 +351,10 @@ def test_detection_switched_on_later_keeps_the_clock(call: Any, short_words: Sam
 
 
 def test_semantic_detection_waits_by_eagerness(call: Any, short_words: Samples) -> None:
-    semantic = {"type": "semantic_vad", "eagerness": "low"}
+    semantic = {"type": "semantic_vad", "eagerness": "high"}
     updated = call.update(audio={"input": {"turn_detection": semantic}})
     shown = updated[0]["session"]["audio"]["input"]["turn_detection"]
     assert shown == {**semantic, "create_response": True, "interrupt_response": True}
     call.hear(np.concatenate([short_words, room_tone(-65.0, 1_000)]))
-    assert 2_380 < call.segments[0].audio_end_ms < 2_480
+    # 1,180 ms: the labelled end. What is not recognised waits for 700 ms when eagerness is high.
+    assert 1_870 < call.segments[0].audio_end_ms < 1_980

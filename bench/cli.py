@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,14 @@ EXIT_CODES = (
     "3 invalid run, 130 interrupted."
 )
 EXIT_INVALID = 3
+
+
+class Engine(Enum):
+    """What the embedded server hears with."""
+
+    NEURAL = "neural"
+    ENERGY = "energy"
+
 
 app = typer.Typer(
     name="rtbench",
@@ -113,6 +122,12 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one.")
     ] = DEFAULT_PORT,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, max=64, help="Processes that share it.")
+    ] = 1,
+    vad: Annotated[
+        Engine, typer.Option(help="neural hears speech, energy hears loudness and is lighter.")
+    ] = Engine.NEURAL,
     reply_delay_ms: Annotated[
         float, typer.Option(min=0, help="Median, end of turn to first audio.")
     ] = 300.0,
@@ -127,10 +142,24 @@ def serve(
     truth: Annotated[
         Path | None, typer.Option(help="File for what was done when, as JSON lines.")
     ] = None,
+    api_key: Annotated[
+        str,
+        typer.Option(
+            metavar="VARIABLE",
+            help="Environment variable with the key that clients must bring, if it is set.",
+        ),
+    ] = "RTBENCH_SERVER_KEY",
+    tls: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Serve wss with a certificate made and kept there."),
+    ] = None,
 ) -> None:
-    """Run the embedded Realtime server: real voice activity detection, known delays.
+    """Run the embedded Realtime server: it hears, answers, and knows its own delays.
 
-    With RTBENCH_SERVER_KEY set, it asks for that key.
+    It recognises the clips of the catalogue, remembers names, calls tools and
+    logs what it did when. Health: /healthz, counts for Prometheus: /metrics.
+
+    Example: rtbench serve --workers 2 --reply-delay-ms 600 --reply-jitter-ms 200
     """
     from bench.server.app import ServerSettings, run_server
     from bench.server.profile import Profile
@@ -145,12 +174,24 @@ def serve(
     settings = ServerSettings(
         host=host,
         port=port,
+        workers=workers,
         profile=profile,
+        vad=vad.value,
         truth=truth,
-        api_key=os.environ.get("RTBENCH_SERVER_KEY") or None,
+        api_key=_key(api_key),
+        tls=tls,
         on_ready=lambda url: typer.echo(f"listening on {url}"),
     )
-    run_server(settings)
+    raise typer.Exit(run_server(settings))
+
+
+def _key(variable: str) -> str | None:
+    if variable != "RTBENCH_SERVER_KEY" and not os.environ.get(variable):
+        # What was given may be the key itself: it must not be repeated.
+        raise Problem(
+            "--api-key names an environment variable that holds the key; the one named is unset"
+        )
+    return os.environ.get(variable) or None
 
 
 @app.command(epilog=EXIT_CODES)

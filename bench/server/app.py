@@ -20,6 +20,7 @@ from bench.audio.pieces import PIECES_FOLDER, Pieces, caller_pieces
 from bench.audio.utterance import Utterance
 from bench.problem import Problem
 from bench.server.alarm import Alarm
+from bench.server.answers import Mind
 from bench.server.certificate import ensure_certificate
 from bench.server.connection import Connection
 from bench.server.counters import Counters
@@ -29,7 +30,7 @@ from bench.server.profile import Profile
 from bench.server.reception import Reception, Verdict
 from bench.server.reception import Session as Admitted
 from bench.server.recognition.recogniser import Recogniser
-from bench.server.responder import Mind, Responder, describe_session
+from bench.server.responder import Responder, describe_session
 from bench.server.served import Hearing, Served
 from bench.server.session_settings import AnySession, Session, TranscriptionSession
 from bench.server.truth import Record, Truth, TruthLog

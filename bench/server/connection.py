@@ -206,7 +206,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, answer: HttpAnswer) -> None:
         if answer.status >= 400:
             self._counts.add(Count.REFUSALS)
-        self._writer.write(self._exchange.answer(answer))
+        self._transport.write(self._exchange.answer(answer))
         self._hang_up()
 
     def _open(self, session: Session, headers: list[Header]) -> None:
@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
         answer, early = self._exchange.switch(headers)
         # It is not needed any more, and a session lives long.
         del self._exchange
-        self._writer.write(answer)
+        self._transport.write(answer)
         self._after(_KEEPALIVE_S, self._keep_alive)
         try:
             self._writer.send(session.open(monotonic_ns()))

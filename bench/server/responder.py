@@ -6,31 +6,21 @@ tells when the bytes were handed over to whom it concerns (`Outgoing.written`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from bench.server.agenda import Agenda
+from bench.server.answers import Answers, Mind
 from bench.server.client_event import APPEND, Append, as_append, parse
-from bench.server.context import Tokens, cached_of, fit, tokens_of
-from bench.server.conversation import Conversation, Entry, client_entry, text_tokens
-from bench.server.dialogue import STILL_THERE, Call, Say, Tools, answer
-from bench.server.hearing.turns import Ear
-from bench.server.input_audio import (
-    InputAudio,
-    Listeners,
-    Recognise,
-    Segment,
-    announce_item,
-)
+from bench.server.conversation import Conversation, Entry, client_entry
+from bench.server.dialogue import STILL_THERE, Say
+from bench.server.input_audio import InputAudio, Listeners, Segment, announce_item
 from bench.server.outbox import Outbox, Outgoing
-from bench.server.output import CallOutput, Output, Place, SpokenOutput, WrittenOutput
-from bench.server.profile import Profile
 from bench.server.refusal import Refusal
-from bench.server.reply import CLIENT_CANCELLED, TURN_DETECTED, Asked, Response, Timing
+from bench.server.reply import CLIENT_CANCELLED, TURN_DETECTED, Response
 from bench.server.session_settings import (
     AnySession,
     ResponseRequest,
@@ -38,24 +28,10 @@ from bench.server.session_settings import (
     response_request,
     turn_detection,
 )
-from bench.server.truth import Record, ResponseTruth, SegmentTruth
-from bench.server.voices import Voices
-
-CONTEXT_TOKENS = 28_672
-"""What the documented models take of a conversation."""
+from bench.server.truth import Record
 
 _MS = 1_000_000
 _WORDS_PER_TRANSCRIPT_DELTA = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Mind:
-    """What all sessions of a process share: voices, ears, and how speech is recognised."""
-
-    profile: Profile
-    voices: Voices
-    new_ear: Callable[[int], Ear]
-    recognise: Recognise
 
 
 class Responder:
@@ -71,16 +47,18 @@ class Responder:
         tag = session_id.removeprefix("sess_")
         self.session_id = session_id
         self.session = session
-        self._ordinal = ordinal
         self._mind = mind
-        self._record = record
         self._outbox = Outbox(tag)
         self._agenda = Agenda()
         self._conversation = Conversation(f"conv_{tag}")
-        self._responses: list[Response] = []
-        self._turns = 0
-        self._has_spoken = False
-        self._billed = Tokens()
+        self._answers = Answers(
+            session_id=session_id,
+            ordinal=ordinal,
+            mind=mind,
+            outbox=self._outbox,
+            conversation=self._conversation,
+            record=record,
+        )
         self._idle_plan: int | None = None
         self._input = InputAudio(
             session_id=session_id,
@@ -135,29 +113,22 @@ class Responder:
     def advance(self, now_ns: int) -> list[Outgoing]:
         """Everything that is due by `now_ns`."""
         self._agenda.carry_out(now_ns)
-        for response in self._responses:
-            response.advance(now_ns)
-            self._has_spoken = self._has_spoken or response.has_spoken
-            if response.finished:
-                self._await_caller(response, now_ns)
-        self._forget_finished()
+        for response in self._answers.advance(now_ns):
+            self._await_caller(response, now_ns)
         return self._outbox.take()
 
     def next_due_ns(self) -> int | None:
         """When to call `advance`, or None while nothing is planned."""
-        due_ns = [response.next_due_ns for response in self._responses]
-        if self._agenda.next_due_ns is not None:
-            due_ns.append(self._agenda.next_due_ns)
-        return min(due_ns, default=None)
+        due_ns = (self._agenda.next_due_ns, self._answers.next_due_ns)
+        return min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
 
     def is_idle(self) -> bool:
         """Whether no response is under way and the caller does not speak."""
-        return not self._responses and not self._input.speaking
+        return self._answers.idle and not self._input.speaking
 
     def close(self) -> None:
         """Log the responses that the end of the session cut off, and stop listening."""
-        for response in self._responses:
-            response.abandon()
+        self._answers.abandon()
         self._input.close()
 
     def _handle(self, event: dict[str, Any], now_ns: int) -> None:
@@ -189,7 +160,7 @@ class Responder:
         if not isinstance(patch, dict):
             raise Refusal("missing_required_parameter", "Missing parameter: 'session'.", "session")
         session = self.session.updated(patch)
-        if self._has_spoken and _voice(session) != _voice(self.session):
+        if self._answers.has_spoken and _voice(session) != _voice(self.session):
             raise Refusal(
                 "cannot_update_voice",
                 "Cannot update a conversation's voice if assistant audio is present.",
@@ -222,17 +193,19 @@ class Responder:
     def _interrupt(self, now_ns: int) -> None:
         self._caller_is_here()
         detection = turn_detection(self.session)
-        response = self._active_response()
+        response = self._answers.active
         if response is not None and detection is not None and detection.interrupt_response:
-            response.end(now_ns, TURN_DETECTED)
-            self._forget_finished()
+            self._answers.end(response, now_ns, TURN_DETECTED)
 
     def _answer(self, segment: Segment, now_ns: int) -> None:
         detection = turn_detection(self.session)
         if detection is None or not detection.create_response:
             return
+        assert isinstance(self.session, Session), "transcription sessions never answer"
         try:
-            segment.response = self._begin_response(ResponseRequest(), now_ns, segment.truth)
+            segment.response = self._answers.begin(
+                self.session, ResponseRequest(), now_ns, heard=segment.truth
+            )
         except Refusal as refusal:  # A reply that may not be interrupted is still being sent.
             self._refuse(refusal, None, now_ns)
 
@@ -252,12 +225,12 @@ class Responder:
 
     def _ask_if_there(self, due_ns: int) -> None:
         self._idle_plan = None
-        if self._input.speaking or self._active_response() is not None:
+        if self._input.speaking or self._answers.active or not isinstance(self.session, Session):
             return
         self._input.commit_silence(due_ns)
         recorded = self._mind.voices.recorded
         question = Say(recorded.get(STILL_THERE, next(iter(recorded.values()))))
-        self._begin_response(ResponseRequest(), due_ns, None, question)
+        self._answers.begin(self.session, ResponseRequest(), due_ns, said=question)
 
     def _transcribe(self, entry: Entry, now_ns: int) -> None:
         if self.session.audio.input.transcription is None:
@@ -327,109 +300,18 @@ class Responder:
 
     # Responses
 
-    def _active_response(self) -> Response | None:
-        """The response of the conversation; those beside it do not count."""
-        return next((r for r in self._responses if r.in_conversation and not r.finished), None)
-
-    def _forget_finished(self) -> None:
-        if any(response.finished for response in self._responses):
-            self._responses = [r for r in self._responses if not r.finished]
-
     def _create_response(self, event: dict[str, Any], now_ns: int) -> None:
         if not isinstance(self.session, Session):
             raise Refusal("invalid_value", "A transcription session has no responses.", "type")
-        self._begin_response(response_request(event.get("response")), now_ns, None)
-
-    def _begin_response(
-        self,
-        request: ResponseRequest,
-        now_ns: int,
-        heard: SegmentTruth | None,
-        said: Say | None = None,
-    ) -> Response:
-        assert isinstance(self.session, Session), "transcription sessions never answer"
-        active = self._active_response()
-        if active is not None and request.conversation != "none":
-            raise Refusal(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {active.id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        entries = self._entries_for(request)
-        asked = self._asked(request, entries)
-        profile, outbox = self._mind.profile, self._outbox
-        turn = profile.turn(self._ordinal, self._turns)
-        self._turns += 1
-        truth = ResponseTruth(self.session_id, outbox.new_id("resp"), turn.reply_delay_ms)
-        if heard is not None:
-            truth.item_id = heard.item_id
-            truth.audio_end_ms, truth.heard_ns = heard.audio_end_ms, heard.heard_ns
-        choice = said or answer(entries, self._tools(request), self._mind.voices.recorded)
-        interval_ns = profile.delta_interval_ns
-        response = Response(
-            outbox=outbox,
-            conversation=self._conversation,
-            asked=asked,
-            timing=Timing(round(turn.reply_delay_ms * _MS), lambda index: index * interval_ns),
-            output=self._output(asked, choice, truth),
-            truth=truth,
-            record=self._record,
-            now_ns=now_ns,
-        )
-        self._responses.append(response)
-        return response
-
-    def _entries_for(self, request: ResponseRequest) -> list[Entry]:
-        """What the response is to follow on: the conversation, or what the client gives it."""
-        if request.input is None:
-            return self._conversation.entries
-        entries = []
-        for item in request.input:
-            if item.get("type") == "item_reference":
-                entries.append(self._conversation.get(_text(item, "id")))
-            else:
-                entries.append(client_entry(item, self._outbox.new_id("item")))
-        return entries
-
-    def _asked(self, request: ResponseRequest, entries: Sequence[Entry]) -> Asked:
-        assert isinstance(self.session, Session), "transcription sessions never answer"
-        instructions = request.instructions or self.session.instructions or ""
-        extra = Tokens(text=text_tokens(instructions))
-        kept = fit(
-            entries, self.session.truncation, instructions=extra.total, limit=CONTEXT_TOKENS
-        )
-        given = tokens_of(kept) + extra
-        cached = cached_of(self._billed, given)
-        self._billed = given
-        return Asked(self.session, request, given, cached)
-
-    def _tools(self, request: ResponseRequest) -> Tools:
-        assert isinstance(self.session, Session), "transcription sessions never answer"
-        functions = self.session.tools if request.tools is None else request.tools
-        return Tools(functions or [], request.tool_choice or self.session.tool_choice)
-
-    def _output(self, asked: Asked, choice: Say | Call, truth: ResponseTruth) -> Output:
-        place = Place(self._outbox, truth.response_id)
-        if isinstance(choice, Call):
-            return CallOutput(place, choice)
-        if asked.modalities == ["text"]:
-            return WrittenOutput(place, choice.text)
-        output = asked.session.audio.output
-        codec = (asked.request.audio.output.format or output.format).codec
-        reply = self._mind.voices.say(choice.text, codec, output.speed)
-        return SpokenOutput(place, reply, truth.audio_written)
+        self._answers.begin(self.session, response_request(event.get("response")), now_ns)
 
     def _cancel_response(self, event: dict[str, Any], now_ns: int) -> None:
-        asked = event.get("response_id")
-        response = self._active_response()
-        if asked is not None:
-            response = next((r for r in self._responses if r.id == asked), None)
+        response = self._answers.find(event.get("response_id"))
         if response is None:
             raise Refusal(
                 "response_cancel_not_active", "Cancellation failed: no active response found"
             )
-        response.end(now_ns, CLIENT_CANCELLED)
-        self._forget_finished()
+        self._answers.end(response, now_ns, CLIENT_CANCELLED)
 
 
 def describe_session(session: AnySession, session_id: str) -> dict[str, Any]:

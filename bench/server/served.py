@@ -7,13 +7,16 @@ from collections.abc import Callable
 from time import monotonic_ns
 
 from bench.server.connection import Connection
-from bench.server.hearing.silero import NeuralEar, Silero
+from bench.server.hearing.silero import Silero
 from bench.server.hearing.turns import Ear
 from bench.server.outbox import Outgoing
 from bench.server.responder import Responder
 
 BATCH_S = 0.005
 """How long audio may wait for that of other sessions: it halves what the model costs."""
+
+_MOST_WINDOWS = 32
+"""Of one session at a time: who sends a minute at once is not to make the others wait."""
 
 
 class Hearing:
@@ -42,11 +45,12 @@ class Hearing:
 
     def _listen(self) -> None:
         self._planned = False
-        ears: list[NeuralEar] = self._silero.listen()
-        for ear in ears:
+        for ear in self._silero.listen(_MOST_WINDOWS):
             wake = self._owners.get(ear)
             if wake is not None:
                 wake()
+        if self._silero.is_behind:
+            self.plan()
 
 
 class Served:

@@ -31,9 +31,10 @@ _CLOSING_S = 3.0
 _STOPPING_S = 30
 _PR_SET_PDEATHSIG = 1
 _READY = b"\0"
+_PROBLEM = 2
 _INTERRUPTED = 130
-# How a worker that is told to stop may end: SIGTERM may meet one that does not listen yet.
-_ORDERLY = {0, -signal.SIGTERM, _INTERRUPTED}
+# How a worker may end while all do: it told of a problem, or a signal met it before it listened.
+_ORDERLY = {0, -signal.SIGTERM, _PROBLEM, _INTERRUPTED}
 
 logger = logging.getLogger("rtbench.server")
 
@@ -241,7 +242,7 @@ class _Workers:
                 if parent.closed:
                     raise
                 _tell(parent, str(problem).encode())
-                return 2
+                return _PROBLEM
             except KeyboardInterrupt:
                 return _INTERRUPTED
         return 0

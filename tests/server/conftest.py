@@ -22,11 +22,12 @@ from pydantic import BaseModel, TypeAdapter
 
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.microphone import room_tone
+from bench.server.answers import Mind
 from bench.server.hearing.energy import EnergyEar
 from bench.server.input_audio import Recognise
 from bench.server.outbox import End, Outgoing
 from bench.server.profile import Profile
-from bench.server.responder import Mind, Responder
+from bench.server.responder import Responder
 from bench.server.session_settings import AnySession, Session
 from bench.server.truth import ResponseTruth, SegmentTruth, Truth
 from bench.server.voices import Reply

@@ -192,9 +192,11 @@ class _Workers:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pipes = [self._fork(number, mask) for number in range(count)]
-            for number, pipe in enumerate(pipes):
-                self._wait_until_ready(number, pipe)
-            if not self._exit_code:
+            for process, pipe in zip(list(self._numbers), pipes, strict=True):
+                self._wait_until_ready(process, pipe)
+                if self._exit_code:
+                    break
+            else:
                 on_ready(self._port)
             while self._numbers and not self._exit_code:
                 if signal.sigwait(signals) != signal.SIGCHLD:
@@ -247,15 +249,16 @@ class _Workers:
                 return _INTERRUPTED
         return 0
 
-    def _wait_until_ready(self, number: int, pipe: int) -> None:
+    def _wait_until_ready(self, process: int, pipe: int) -> None:
         with os.fdopen(pipe, "rb", buffering=0) as said:
             words = said.read(4096)
         if words == _READY:
             return
-        self._exit_code = 1
         if words:
             raise Problem(words.decode(errors="replace"))
-        logger.error("worker %d ended before it was ready", number)
+        # It is ending; how is known once it has.
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+        self._reap(stopping=False)
 
     def _reap(self, *, stopping: bool) -> None:
         """Take leave of those that ended."""

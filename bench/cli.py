@@ -195,6 +195,29 @@ def _key(variable: str) -> str | None:
 
 
 @app.command(epilog=EXIT_CODES)
+def selftest(
+    users: Users = 200,
+    run_time: RunTime = "60s",
+    vad: Annotated[Engine, typer.Option(help="What the server hears with.")] = Engine.NEURAL,
+    reply_jitter_ms: Annotated[float, typer.Option(min=0, help="Spread of replies.")] = 150.0,
+    runs_dir: Annotated[
+        Path | None, typer.Option(help="Where to keep the run; it is forgotten otherwise.")
+    ] = None,
+) -> None:
+    """Measure the instrument: its figures against the embedded server's own log.
+
+    Prints the error of each latency, and the noise of this machine beside it.
+    Exits with 1 when a median is off by more than 1 ms or a p99 by more than 5 ms.
+    """
+    from bench.load.selftest import run_selftest
+
+    options = ["--vad", vad.value, "--reply-jitter-ms", f"{reply_jitter_ms:g}"]
+    raise typer.Exit(
+        run_selftest(users=users, run_time=run_time, runs_dir=runs_dir, server_options=options)
+    )
+
+
+@app.command(epilog=EXIT_CODES)
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     verdict: Annotated[

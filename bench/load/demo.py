@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.analysis.truth import measurement_error
 from bench.load.command import find_scenario, locust_command
-from bench.problem import Problem
+from bench.load.embedded import embedded_server
 from bench.report.build import load_record
 from bench.runs.folder import RunFolder
-
-READY_PREFIX = "listening on "
 
 
 def run_demo(*, users: int, run_time: str, runs_dir: Path) -> int:
@@ -28,32 +25,18 @@ def run_demo(*, users: int, run_time: str, runs_dir: Path) -> int:
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-demo"
     with tempfile.TemporaryDirectory() as scratch:
         truth = Path(scratch) / "truth.jsonl"
-        server = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "bench.cli", "serve", "--port", "0", "--truth", truth],
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for Locust, whose turns still need a server
-        )
-        try:
-            host = _await_ready(server)
+        with embedded_server("--truth", str(truth)) as server:
             command = locust_command(
-                find_scenario("ask"), users=users, spawn_rate=users, run_time=run_time, host=host
+                find_scenario("ask"),
+                users=users,
+                spawn_rate=users,
+                run_time=run_time,
+                host=server.url,
             )
             command += ["--runs-dir", str(runs_dir), "--run-id", run_id]
             exit_code = _run_to_its_end(command)
-        finally:
-            server.terminate()
-            server.wait()
         _compare_with_truth(runs_dir / run_id, truth)
     return exit_code
-
-
-def _await_ready(server: subprocess.Popen[str]) -> str:
-    assert server.stdout is not None
-    line = server.stdout.readline().strip()
-    if not line.startswith(READY_PREFIX):
-        raise Problem("the embedded server did not start; `rtbench serve` says why")
-    return line.removeprefix(READY_PREFIX)
 
 
 def _run_to_its_end(command: list[str]) -> int:

@@ -15,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from threadpoolctl import threadpool_limits
+
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.pieces import PIECES_FOLDER, Pieces, caller_pieces
 from bench.audio.utterance import Utterance
@@ -80,7 +82,8 @@ def run_server(settings: ServerSettings) -> int:
         Problem: the host is not a loopback one and there is no key, the port is taken, or a
             file cannot be read or written.
     """
-    with _House(settings) as house:
+    # Small products in one thread: several threads wait for each other longer than they compute.
+    with _House(settings) as house, threadpool_limits(1):
 
         def work(number: int, bound: socket.socket, ready: Callable[[], None]) -> None:
             async def until_signalled() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 
@@ -25,6 +26,7 @@ class Hearing:
     def __init__(self, silero: Silero) -> None:
         self._silero = silero
         self._owners: dict[Ear, Callable[[], None]] = {}
+        self._waking: deque[Callable[[], None]] = deque()
         self._planned = False
 
     def new_ear(self, start_ms: int, wake: Callable[[], None]) -> Ear:
@@ -45,12 +47,18 @@ class Hearing:
 
     def _listen(self) -> None:
         self._planned = False
-        for ear in self._silero.listen(_MOST_WINDOWS):
-            wake = self._owners.get(ear)
-            if wake is not None:
-                wake()
+        ears = self._silero.listen(_MOST_WINDOWS)
+        self._waking += [self._owners[ear] for ear in ears if ear in self._owners]
+        self._wake_next()
         if self._silero.is_behind:
             self.plan()
+
+    def _wake_next(self) -> None:
+        """Let one session act on what it heard, then the loop read and write, then the next."""
+        if self._waking:
+            wake = self._waking.popleft()
+            asyncio.get_running_loop().call_soon(self._wake_next)
+            wake()
 
 
 class Served:

@@ -128,17 +128,33 @@ def serve(
     vad: Annotated[
         Engine, typer.Option(help="neural hears speech, energy hears loudness and is lighter.")
     ] = Engine.NEURAL,
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="How it behaves: default, instant, typical, slow_tail, overloaded, flaky, "
+            "withheld, or a path to a TOML file."
+        ),
+    ] = "default",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:SHARE][@WHERE]",
+            help="Something that goes wrong, such as close_1011:0.1@turn=1; may be repeated.",
+        ),
+    ] = None,
     reply_delay_ms: Annotated[
-        float, typer.Option(min=0, help="Median, end of turn to first audio.")
-    ] = 300.0,
-    reply_jitter_ms: Annotated[float, typer.Option(min=0, help="Spread around it.")] = 0.0,
+        float | None, typer.Option(min=0, help="Median, end of turn to first audio.")
+    ] = None,
+    reply_jitter_ms: Annotated[
+        float, typer.Option(min=0, help="Spread around --reply-delay-ms.")
+    ] = 0.0,
     leading_silence_ms: Annotated[
-        int, typer.Option(min=0, help="Silence at the start of a reply.")
-    ] = 40,
+        int | None, typer.Option(min=0, help="Silence at the start of a reply.")
+    ] = None,
     speed: Annotated[
-        float, typer.Option(min=0.1, help="Delivery, as a multiple of real time.")
-    ] = 5.0,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 1,
+        float | None, typer.Option(min=0.1, help="Delivery, as a multiple of real time.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
     truth: Annotated[
         Path | None, typer.Option(help="File for what was done when, as JSON lines.")
     ] = None,
@@ -159,23 +175,29 @@ def serve(
     It recognises the clips of the catalogue, remembers names, calls tools and
     logs what it did when. Health: /healthz, counts for Prometheus: /metrics.
 
-    Example: rtbench serve --workers 2 --reply-delay-ms 600 --reply-jitter-ms 200
+    Example: rtbench serve --workers 2 --profile typical --fault no_reply:0.01
     """
     from bench.server.app import ServerSettings, run_server
-    from bench.server.profile import Profile
+    from bench.server.profiles.fault import parse_fault
+    from bench.server.profiles.loading import load_profile
+    from bench.server.profiles.tuning import tune
 
-    profile = Profile(
+    if reply_jitter_ms and not reply_delay_ms:
+        raise Problem("--reply-jitter-ms needs a --reply-delay-ms above 0 to spread around")
+    behaviour = tune(
+        load_profile(profile),
         seed=seed,
         reply_delay_ms=reply_delay_ms,
         reply_jitter_ms=reply_jitter_ms,
         leading_silence_ms=leading_silence_ms,
         speed=speed,
+        faults=[parse_fault(text) for text in fault or ()],
     )
     settings = ServerSettings(
         host=host,
         port=port,
         workers=workers,
-        profile=profile,
+        profile=behaviour,
         vad=vad.value,
         truth=truth,
         api_key=_key(api_key),
@@ -211,7 +233,8 @@ def selftest(
     """
     from bench.load.selftest import run_selftest
 
-    options = ["--vad", vad.value, "--reply-jitter-ms", f"{reply_jitter_ms:g}"]
+    options = ["--vad", vad.value, "--reply-delay-ms", "300"]
+    options += ["--reply-jitter-ms", f"{reply_jitter_ms:g}"]
     raise typer.Exit(
         run_selftest(users=users, run_time=run_time, runs_dir=runs_dir, server_options=options)
     )

@@ -12,7 +12,7 @@ from bench.server.hearing.turns import Ear
 from bench.server.input_audio import Recognise
 from bench.server.outbox import Outbox
 from bench.server.output import CallOutput, Output, Place, SpokenOutput, WrittenOutput
-from bench.server.profile import Profile
+from bench.server.profiles.profile import Profile, Turn
 from bench.server.refusal import Refusal
 from bench.server.reply import Asked, Ending, Response, Timing
 from bench.server.session_settings import ResponseRequest, Session
@@ -27,12 +27,16 @@ _MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Mind:
-    """What all sessions of a process share: voices, ears, and how speech is recognised."""
+    """What all sessions of a process share: voices, ears, and how speech is recognised.
+
+    `load` says how many times longer delays take for all the sessions there are.
+    """
 
     profile: Profile
     voices: Voices
     new_ear: Callable[[int], Ear]
     recognise: Recognise
+    load: Callable[[], float] = lambda: 1.0
 
 
 class Answers:
@@ -58,7 +62,16 @@ class Answers:
         self._record = record
         self._responses: list[Response] = []
         self._turns = 0
+        self._drawn: tuple[int, Turn] | None = None
         self._billed = Tokens()
+
+    @property
+    def turn(self) -> Turn:
+        """What the next response, and the speech it answers, draw."""
+        if self._drawn is None or self._drawn[0] != self._turns:
+            drawn = self._mind.profile.turn(self._ordinal, self._turns)
+            self._drawn = (self._turns, drawn)
+        return self._drawn[1]
 
     @property
     def active(self) -> Response | None:
@@ -126,25 +139,29 @@ class Answers:
             )
         entries = self._entries_for(request)
         asked = self._asked(session, request, entries)
-        profile = self._mind.profile
-        turn = profile.turn(self._ordinal, self._turns)
+        turn = self.turn
         self._turns += 1
+        after_tool = bool(entries) and entries[-1].item["type"] == "function_call_output"
+        delay_ms = turn.tool_reply_delay_ms if after_tool else turn.reply_delay_ms
+        delay_ms *= self._mind.load()
+        if heard is not None:
+            delay_ms = max(delay_ms - (turn.held_back_ms or 0.0), 0.0)
         response_id = self._outbox.new_id("resp")
-        truth = ResponseTruth(self._session_id, response_id, turn.reply_delay_ms)
+        truth = ResponseTruth(self._session_id, response_id, delay_ms)
         if heard is not None:
             truth.item_id = heard.item_id
             truth.audio_end_ms, truth.heard_ns = heard.audio_end_ms, heard.heard_ns
         choice = said or answer(entries, _tools(session, request), self._mind.voices.recorded)
-        interval_ns = profile.delta_interval_ns
         response = Response(
             outbox=self._outbox,
             conversation=self._conversation,
             asked=asked,
-            timing=Timing(round(turn.reply_delay_ms * _MS), lambda index: index * interval_ns),
+            timing=Timing(round(delay_ms * _MS), lambda index: round(turn.offset_ms(index) * _MS)),
             output=self._output(asked, choice, truth),
             truth=truth,
             record=self._record,
             now_ns=now_ns,
+            fault=turn.fault,
         )
         self._responses.append(response)
         return response

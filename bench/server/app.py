@@ -25,11 +25,13 @@ from bench.server.alarm import Alarm
 from bench.server.answers import Mind
 from bench.server.certificate import ensure_certificate
 from bench.server.connection import Connection
-from bench.server.counters import Counters
+from bench.server.counters import Count, Counters
+from bench.server.doomed import HTTP_ANSWERS, Doomed
 from bench.server.hearing.energy import EnergyEar
 from bench.server.hearing.silero import Silero
-from bench.server.profile import Profile
-from bench.server.reception import Reception, Verdict
+from bench.server.outbox import End
+from bench.server.profiles.profile import Profile
+from bench.server.reception import Later, Never, Reception, Reset, Verdict
 from bench.server.reception import Session as Admitted
 from bench.server.recognition.recogniser import Recogniser
 from bench.server.responder import Responder, describe_session
@@ -177,14 +179,52 @@ class _House:
         admission: Admission,
         connection: Connection,
     ) -> Verdict:
-        if admission.dialect == "beta":
-            return error_answer(400, "The beta dialect is not spoken.", code="beta_api_disabled")
-        ordinal = next(ordinals)
+        profile, ordinal = self._settings.profile, next(ordinals)
+        fault = profile.session_fault(ordinal)
+        open_sessions = self._counters.total(Count.SESSIONS_OPEN)
+        kind = fault.kind if fault is not None else profile.refusal(open_sessions)
+        if kind is None and admission.dialect == "beta":
+            # What the real service answers to those who still ask for it.
+            kind = "beta_disabled"
+        decide = partial(self._seat, hearing, ordinal, admission, connection)
+        if kind is not None:
+            decide = partial(self._turn_away, kind, ordinal, connection)
+        delay_ms = profile.accept_delay_ms(ordinal) * profile.load_factor(open_sessions)
+        return Later(delay_ms / 1000, decide) if delay_ms else decide()
+
+    def _turn_away(self, kind: str, ordinal: int, connection: Connection) -> Verdict:
+        if kind == "refuse":
+            return Reset()
+        if kind == "hang_handshake":
+            return Never()
+        if kind in HTTP_ANSWERS:
+            status, code, message = HTTP_ANSWERS[kind]
+            return error_answer(status, message, code=code)
+
+        def end(how: End) -> None:
+            asyncio.get_running_loop().call_soon(connection.end, how.code, how.reason)
+
+        return Doomed(kind, self._session_id(ordinal), end)
+
+    def _session_id(self, ordinal: int) -> str:
+        return f"sess_{self._run}{ordinal:06x}"
+
+    def _load(self) -> float:
+        return self._settings.profile.load_factor(self._counters.total(Count.SESSIONS_OPEN))
+
+    def _seat(
+        self,
+        hearing: Hearing | None,
+        ordinal: int,
+        admission: Admission,
+        connection: Connection,
+    ) -> Verdict:
         served = Served(connection, hearing)
         new_ear = served.new_ear if hearing is not None else _energy_ear
-        mind = Mind(self._settings.profile, self._voices, new_ear, self._recognise)
+        profile = self._settings.profile
+        mind = Mind(profile, self._voices, new_ear, self._recognise, self._load)
         served.responder = Responder(
-            session_id=f"sess_{self._run}{ordinal:06x}",
+            session_id=self._session_id(ordinal),
             ordinal=ordinal,
             session=_first_session(admission),
             mind=mind,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from bench.audio.codec import PCM16, Codec
 from bench.audio.utterance import SAMPLE_RATE_HZ
+from bench.server.agenda import Action
 from bench.server.buffer import KEPT_MS, AudioBuffer, Samples
 from bench.server.client_event import APPEND_LIMIT_BYTES, Append
 from bench.server.conversation import Conversation, Entry, caller_entry
@@ -64,15 +66,19 @@ class Segment:
         self.truth.speech_stopped_ns = at_ns
         self._record(self.truth)
         if self.response is not None:
-            self.response.truth.speech_stopped_ns = at_ns
-            self.response.anchor(at_ns)
+            self.response.count_from(at_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told, each with the present instant: of speech, its end, and a committed item."""
+    """Who is told, each with the present instant: of speech, its end, and a committed item.
 
+    `put_off_started` and `put_off_stopped` carry out what tells the client, then or later.
+    """
+
+    put_off_started: Callable[[Action, int], None]
     speech_started: Callable[[int], None]
+    put_off_stopped: Callable[[Action, int], None]
     speech_stopped: Callable[[Segment, int], None]
     committed: Callable[[Entry, int], None]
 
@@ -219,12 +225,15 @@ class InputAudio:
         truth = SegmentTruth(self._session_id, item_id, started.audio_ms)
         truth.onset_arrivals = self._audio.arrivals(started.onset_ms - 100)[:24]
         self._segment = segment = Segment(truth, self._record)
+        self._listeners.put_off_started(partial(self._tell_started, segment), now_ns)
+
+    def _tell_started(self, segment: Segment, now_ns: int) -> None:
         self._outbox.put(
             now_ns,
             "input_audio_buffer.speech_started",
             written=segment.started_written,
-            audio_start_ms=started.audio_ms,
-            item_id=item_id,
+            audio_start_ms=segment.truth.audio_start_ms,
+            item_id=segment.truth.item_id,
         )
         self._listeners.speech_started(now_ns)
 
@@ -234,15 +243,20 @@ class InputAudio:
         truth.audio_end_ms, truth.heard_ns = stopped.audio_ms, now_ns
         truth.voice_end_ms = stopped.voice_end_ms
         truth.arrivals = self._audio.arrivals(stopped.voice_end_ms - _TOLD_ARRIVALS_MS)
+        self._buffer_start_ms = stopped.audio_ms
+        tell = partial(self._tell_stopped, segment, stopped.audio_ms)
+        self._listeners.put_off_stopped(tell, now_ns)
+
+    def _tell_stopped(self, segment: Segment, audio_end_ms: int, now_ns: int) -> None:
+        truth = segment.truth
         self._outbox.put(
             now_ns,
             "input_audio_buffer.speech_stopped",
             written=segment.stopped_written,
-            audio_end_ms=stopped.audio_ms,
+            audio_end_ms=audio_end_ms,
             item_id=truth.item_id,
         )
-        self._commit_item(truth.item_id, truth.audio_start_ms, stopped.audio_ms, now_ns)
-        self._buffer_start_ms = stopped.audio_ms
+        self._commit_item(truth.item_id, truth.audio_start_ms, audio_end_ms, now_ns)
         self._listeners.speech_stopped(segment, now_ns)
 
     def _leave_buffer(self) -> None:

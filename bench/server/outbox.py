@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -16,7 +17,25 @@ class End:
     """The end of the connection: a close frame with this code."""
 
     code: int
-    reason: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """What comes after is written at so many bytes a second."""
+
+    bytes_per_s: float
+
+
+class Fate(Enum):
+    """What may happen to a connection beside its end."""
+
+    DROP = "reset"
+    FALL_SILENT = "neither read nor write any more"
+    STOP_READING = "read no more"
+
+
+Effect = End | Trickle | Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +49,7 @@ class Outgoing:
     text: str
     due_ns: int
     written: Written | None = None
-    effect: End | None = None
+    effect: Effect | None = None
 
 
 class Outbox:
@@ -58,9 +77,9 @@ class Outbox:
         """Add one event that is JSON text already."""
         self._waiting.append(Outgoing(text, due_ns, written))
 
-    def close(self, due_ns: int, code: int, reason: str) -> None:
-        """End the connection after what was put before."""
-        self._waiting.append(Outgoing("", due_ns, effect=End(code, reason)))
+    def act(self, due_ns: int, effect: Effect) -> None:
+        """Do this to the connection after what was put before."""
+        self._waiting.append(Outgoing("", due_ns, effect=effect))
 
     def take(self) -> list[Outgoing]:
         """All events added since the last call."""

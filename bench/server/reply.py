@@ -12,6 +12,8 @@ from bench.server.context import Tokens, usage
 from bench.server.conversation import Conversation, Entry
 from bench.server.outbox import Outbox
 from bench.server.output import Output
+from bench.server.profiles.fault import Fault
+from bench.server.reply_fault import ReplyFault
 from bench.server.session_settings import ResponseRequest, Session
 from bench.server.truth import Record, ResponseTruth
 
@@ -46,6 +48,17 @@ COMPLETED = Ending("completed")
 TURN_DETECTED = Ending("cancelled", "turn_detected")
 CLIENT_CANCELLED = Ending("cancelled", "client_cancelled")
 TOKENS_SPENT = Ending("incomplete", "max_output_tokens")
+RATE_LIMITED = Ending(
+    "failed",
+    error={
+        "type": "invalid_request_error",
+        "code": "rate_limit_exceeded",
+        "message": "Rate limit reached for requests per minute; try again in 12 s.",
+    },
+)
+
+# Faults that end a response when its audio is due.
+_ENDINGS = {"audio_less": COMPLETED, "rate_limit_error": RATE_LIMITED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Response:
     """One response from `response.created` to `response.done`.
 
     `anchor_ns` is the instant its reply delay counts from; whoever writes the event it hangs on
-    sets it right by `anchor`.
+    sets it right by `count_from`.
     """
 
     def __init__(
@@ -112,6 +125,7 @@ class Response:
         truth: ResponseTruth,
         record: Record,
         now_ns: int,
+        fault: Fault | None = None,
     ) -> None:
         """Emit `response.created`; the rest follows as `advance` is called."""
         self.id = truth.response_id
@@ -127,6 +141,8 @@ class Response:
         self._anchor_ns = now_ns
         self._announced = False
         self._next_delta = 0
+        self._at_once = _ENDINGS.get(fault.kind) if fault else None
+        self._fault = ReplyFault(fault, outbox, output) if fault else None
         fields = {"response": self._describe(Ending("in_progress"), None)}
         outbox.put(now_ns, "response.created", written=self._created, **fields)
         outbox.put(now_ns, "rate_limits.updated", rate_limits=_RATE_LIMITS)
@@ -155,18 +171,27 @@ class Response:
         """Length of the audio sent."""
         return self._output.entry.audio_ms
 
-    def anchor(self, at_ns: int) -> None:
-        """Count the reply delay from `at_ns`."""
-        self._anchor_ns = at_ns
+    def count_from(self, stopped_ns: int) -> None:
+        """Count the reply delay from the instant at which `speech_stopped` was written."""
+        self.truth.speech_stopped_ns = stopped_ns
+        self._anchor_ns = stopped_ns
 
     def advance(self, now_ns: int) -> None:
         """Emit everything due by `now_ns`; after the last delta, the end."""
         while not self.finished and (due_ns := self.next_due_ns) <= now_ns:
+            if self._at_once is not None:
+                self.end(due_ns, self._at_once)
+                return
             if not self._announced:
                 self._announce(due_ns)
                 continue
-            self._output.send(self._next_delta, due_ns)
-            self._next_delta += 1
+            sent = 0
+            if self._fault is not None:
+                offset_ms = self._timing.offset_ns(self._next_delta) / 1e6
+                sent = self._fault.strike(self._next_delta, offset_ms, due_ns)
+            if not sent:
+                self._output.send(self._next_delta, due_ns)
+            self._next_delta += sent or 1
             if self._is_spent():
                 self.end(due_ns, TOKENS_SPENT)
             elif self._next_delta == self._output.deltas:
@@ -245,7 +270,7 @@ class Response:
     def _created(self, at_ns: int) -> None:
         self.truth.response_created_ns = at_ns
         if self.truth.item_id is None:
-            self.anchor(at_ns)
+            self._anchor_ns = at_ns
 
     def _done(self, _at_ns: int) -> None:
         self._write_truth()

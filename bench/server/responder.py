@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from bench.server.agenda import Agenda
+from bench.server.agenda import Action, Agenda
 from bench.server.answers import Answers, Mind
 from bench.server.client_event import APPEND, Append, as_append, parse
 from bench.server.conversation import Conversation, Entry, client_entry
 from bench.server.dialogue import STILL_THERE, Say
 from bench.server.input_audio import InputAudio, Listeners, Segment, announce_item
-from bench.server.outbox import Outbox, Outgoing
+from bench.server.outbox import End, Outbox, Outgoing
+from bench.server.profiles.profile import Turn
 from bench.server.refusal import Refusal
 from bench.server.reply import CLIENT_CANCELLED, TURN_DETECTED, Response
 from bench.server.session_settings import (
@@ -60,12 +61,19 @@ class Responder:
             record=record,
         )
         self._idle_plan: int | None = None
+        self._put_off_until_ns = 0
         self._input = InputAudio(
             session_id=session_id,
             outbox=self._outbox,
             conversation=self._conversation,
             record=record,
-            listeners=Listeners(self._interrupt, self._answer, self._transcribe),
+            listeners=Listeners(
+                self._tell_started,
+                self._interrupt,
+                self._tell_stopped,
+                self._answer,
+                self._transcribe,
+            ),
             new_ear=mind.new_ear,
             recognise=mind.recognise,
         )
@@ -186,7 +194,7 @@ class Responder:
         minutes = self._mind.profile.session_s / 60
         message = f"Your session hit the maximum duration of {minutes:g} minutes."
         self._refuse(Refusal("session_expired", message), None, due_ns)
-        self._outbox.close(due_ns, 1001, "session expired")
+        self._outbox.act(due_ns, End(1001, "session expired"))
 
     # What the ears tell
 
@@ -201,11 +209,23 @@ class Responder:
         detection = turn_detection(self.session)
         if detection is None or not detection.create_response:
             return
-        assert isinstance(self.session, Session), "transcription sessions never answer"
-        try:
-            segment.response = self._answers.begin(
-                self.session, ResponseRequest(), now_ns, heard=segment.truth
+        turn = self._answers.turn
+        if not _is(turn, "no_reply"):
+            self._in_order(
+                turn.response_created_ms * self._mind.load(),
+                now_ns,
+                partial(self._begin_answer, segment),
             )
+
+    def _begin_answer(self, segment: Segment, now_ns: int) -> None:
+        if not isinstance(self.session, Session):
+            return
+        truth = segment.truth
+        try:
+            response = self._answers.begin(self.session, ResponseRequest(), now_ns, heard=truth)
+            segment.response = response
+            if truth.speech_stopped_ns is not None:
+                response.count_from(truth.speech_stopped_ns)
         except Refusal as refusal:  # A reply that may not be interrupted is still being sent.
             self._refuse(refusal, None, now_ns)
 
@@ -235,8 +255,10 @@ class Responder:
     def _transcribe(self, entry: Entry, now_ns: int) -> None:
         if self.session.audio.input.transcription is None:
             return
-        due_ns = now_ns + round(self._mind.profile.transcript_delay_ms * _MS)
-        tell = self._fail_transcription if entry.text is None else self._tell_transcript
+        turn = self._answers.turn
+        fails = entry.text is None or _is(turn, "transcription_failed")
+        due_ns = now_ns + round(turn.transcript_delay_ms * self._mind.load() * _MS)
+        tell = self._fail_transcription if fails else self._tell_transcript
         self._agenda.plan(due_ns, partial(tell, entry))
 
     def _tell_transcript(self, entry: Entry, due_ns: int) -> None:
@@ -267,6 +289,24 @@ class Responder:
             content_index=0,
             error=error,
         )
+
+    def _in_order(self, delay_ms: float, now_ns: int, action: Action) -> None:
+        """Do `action` so much later, but not before what was put off before it."""
+        due_ns = max(now_ns + round(delay_ms * _MS), self._put_off_until_ns)
+        if due_ns <= now_ns:
+            action(now_ns)
+            return
+        self._put_off_until_ns = due_ns
+        self._agenda.plan(due_ns, action)
+
+    def _tell_started(self, tell: Action, now_ns: int) -> None:
+        if not _is(self._answers.turn, "no_vad"):
+            self._in_order(self._answers.turn.speech_started_ms, now_ns, tell)
+
+    def _tell_stopped(self, tell: Action, now_ns: int) -> None:
+        turn = self._answers.turn
+        if not _is(turn, "no_vad"):
+            self._in_order(turn.speech_stopped_ms + (turn.held_back_ms or 0.0), now_ns, tell)
 
     # Conversation
 
@@ -319,6 +359,10 @@ def describe_session(session: AnySession, session_id: str) -> dict[str, Any]:
     settings: dict[str, Any] = msgspec.to_builtins(session)
     kind = "session" if isinstance(session, Session) else "transcription_session"
     return {"object": f"realtime.{kind}", "id": session_id, **settings}
+
+
+def _is(turn: Turn, kind: str) -> bool:
+    return turn.fault is not None and turn.fault.kind == kind
 
 
 def _voice(session: AnySession) -> object:

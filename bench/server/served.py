@@ -10,8 +10,9 @@ from time import monotonic_ns
 from bench.server.connection import Connection
 from bench.server.hearing.silero import Silero
 from bench.server.hearing.turns import Ear
-from bench.server.outbox import Outgoing
+from bench.server.outbox import Effect, End, Fate, Outgoing, Trickle
 from bench.server.responder import Responder
+from bench.server.wire.frames import ping_frame
 
 BATCH_S = 0.005
 """How long audio may wait for that of other sessions: it halves what the model costs."""
@@ -109,6 +110,21 @@ class Served:
             return events
         for event in events:
             if event.effect is not None:
-                end = event.effect
-                self._loop.call_soon(self._connection.end, end.code, end.reason)
+                # What stands before it is written when this returns.
+                self._loop.call_soon(self._suffer, event.effect)
         return [event for event in events if event.text]
+
+    def _suffer(self, effect: Effect) -> None:
+        connection = self._connection
+        match effect:
+            case End(code, reason):
+                connection.end(code, reason)
+            case Trickle(bytes_per_s):
+                # A ping is the least that can trickle: what comes after waits behind it.
+                connection.trickle(ping_frame(b"slow" * 30), bytes_per_s)
+            case Fate.DROP:
+                connection.drop()
+            case Fate.FALL_SILENT:
+                connection.fall_silent()
+            case Fate.STOP_READING:
+                connection.stop_reading()

@@ -16,7 +16,7 @@ from bench.audio.pieces import ASSISTANT, PIECES_FOLDER, Pieces
 from bench.audio.resample import resample
 from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Utterance
 from bench.problem import Problem
-from bench.server.profile import Profile
+from bench.server.profiles.profile import Profile
 
 REPLY_CATEGORY = "reply"
 
@@ -95,9 +95,9 @@ class Voices:
             # As a tape would: the pitch rises with it.
             speech = resample(speech, round(SAMPLE_RATE_HZ * speed), SAMPLE_RATE_HZ)
             words = [(word, at_ms / speed) for word, at_ms in words]
-        lead_ms = self._profile.leading_silence_ms
+        lead_ms = self._profile.delivery.leading_silence_ms
         pcm = np.concatenate((np.zeros(lead_ms * SAMPLES_PER_MS, np.int16), speech))
-        chunk_ms = self._profile.delta_ms
+        chunk_ms = self._profile.delivery.delta_ms
         duration_ms = len(pcm) / SAMPLES_PER_MS
         data = codec.encode(resample(pcm, SAMPLE_RATE_HZ, codec.rate_hz))
         step = codec.bytes_for(chunk_ms)

@@ -26,7 +26,8 @@ from bench.server.answers import Mind
 from bench.server.hearing.energy import EnergyEar
 from bench.server.input_audio import Recognise
 from bench.server.outbox import End, Outgoing
-from bench.server.profile import Profile
+from bench.server.profiles.profile import Profile
+from bench.server.profiles.tuning import tune
 from bench.server.responder import Responder
 from bench.server.session_settings import AnySession, Session
 from bench.server.truth import ResponseTruth, SegmentTruth, Truth
@@ -158,7 +159,7 @@ class Call:
             ordinal=ordinal,
             session=session or Session(model="fast-1"),
             mind=Mind(
-                profile or Profile(reply_delay_ms=300.0),
+                profile or tune(Profile(), reply_delay_ms=300.0),
                 voices or FakeVoices(),
                 lambda start_ms: EnergyEar(start_ms=start_ms),
                 recognise,

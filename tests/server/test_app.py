@@ -20,11 +20,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bench.problem import Problem
 from bench.server.app import ServerSettings, run_server, serve_until
-from bench.server.profile import Profile
+from bench.server.profiles.profile import Profile
+from bench.server.profiles.tuning import tune
 
 MODEL = "/v1/realtime?model=fast-1"
 # A reply of 1.4 s in a tenth of one.
-QUICK = Profile(reply_delay_ms=80.0, speed=20.0)
+QUICK = tune(Profile(), reply_delay_ms=80.0, speed=20.0)
 
 
 @asynccontextmanager
@@ -204,7 +205,7 @@ def test_stopping_says_going_away_and_logs_what_was_cut_off(
 ) -> None:
     async def test() -> None:
         truth = tmp_path / "truth.jsonl"
-        slow = Profile(reply_delay_ms=60_000.0)
+        slow = tune(Profile(), reply_delay_ms=60_000.0)
         async with serving(truth=truth, profile=slow) as url:
             client = await connect(url + MODEL)
             await say(client, short_words)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from bench.audio.microphone import room_tone
-from bench.server.profile import Profile
+from bench.server.profiles.profile import Profile
+from bench.server.profiles.tuning import tune
 
 Samples = NDArray[np.int16]
 CREATED = ["response.created", "rate_limits.updated"]
@@ -126,7 +127,7 @@ def test_each_response_bills_the_whole_conversation_again(call: Any, short_words
 def test_audio_is_due_the_drawn_delay_after_speech_stopped_was_written(
     call_with: Callable[..., Any], short_words: Samples, delay_ms: float
 ) -> None:
-    call = call_with(Profile(reply_delay_ms=delay_ms, delta_ms=100, speed=5.0))
+    call = call_with(tune(Profile(), reply_delay_ms=delay_ms, delta_ms=100, speed=5.0))
     call.hear(short_words)
     call.wait(2_000)
     stopped_ns = call.when("input_audio_buffer.speech_stopped")[0]
@@ -161,7 +162,7 @@ def test_the_truth_is_what_was_written(call: Any, short_words: Samples) -> None:
 def test_the_same_seed_draws_the_same_delays_for_a_session(
     call_with: Callable[..., Any], short_words: Samples
 ) -> None:
-    profile = Profile(reply_jitter_ms=100.0)
+    profile = tune(Profile(), reply_delay_ms=300.0, reply_jitter_ms=100.0)
 
     def drawn(ordinal: int) -> list[float]:
         call = call_with(profile, ordinal)
@@ -216,7 +217,7 @@ def test_an_answer_out_of_band_leaves_the_conversation_alone(call: Any) -> None:
 def test_speech_during_a_reply_stops_it(
     call_with: Callable[..., Any], short_words: Samples
 ) -> None:
-    call = call_with(Profile(reply_delay_ms=100.0, speed=0.25))
+    call = call_with(tune(Profile(), reply_delay_ms=100.0, speed=0.25))
     call.hear(short_words)
     seen = call.hear(short_words[: 24 * 1_000])
     place = kinds(seen).index("input_audio_buffer.speech_started")
@@ -237,7 +238,7 @@ def test_speech_during_a_reply_stops_it(
 def test_speech_before_the_reply_is_heard_stops_it_too(
     call_with: Callable[..., Any], short_words: Samples
 ) -> None:
-    call = call_with(Profile(reply_delay_ms=5_000.0))
+    call = call_with(tune(Profile(), reply_delay_ms=5_000.0))
     call.hear(short_words)
     seen = call.hear(short_words[: 24 * 1_000])
     assert kinds(seen) == ["input_audio_buffer.speech_started", "response.done"]
@@ -248,7 +249,7 @@ def test_speech_before_the_reply_is_heard_stops_it_too(
 def test_the_turn_that_interrupted_is_answered(
     call_with: Callable[..., Any], short_words: Samples
 ) -> None:
-    call = call_with(Profile(reply_delay_ms=100.0, speed=0.25))
+    call = call_with(tune(Profile(), reply_delay_ms=100.0, speed=0.25))
     call.hear(short_words)
     call.hear(short_words)
     call.wait(3_000)
@@ -259,7 +260,7 @@ def test_the_turn_that_interrupted_is_answered(
 def test_a_reply_that_may_not_be_interrupted_goes_on(
     call_with: Callable[..., Any], short_words: Samples
 ) -> None:
-    call = call_with(Profile(reply_delay_ms=100.0, speed=0.1))
+    call = call_with(tune(Profile(), reply_delay_ms=100.0, speed=0.1))
     call.update(audio=detect(interrupt_response=False))
     call.hear(short_words)
     call.hear(short_words)

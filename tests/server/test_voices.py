@@ -13,7 +13,8 @@ from bench.audio.catalogue import Catalogue
 from bench.audio.codec import CODECS, PCM16, PCMU
 from bench.audio.pieces import PIECES_FOLDER, Pieces
 from bench.problem import Problem
-from bench.server.profile import Profile
+from bench.server.profiles.profile import Profile
+from bench.server.profiles.tuning import tune
 from bench.server.voices import Reply, Voices
 
 TRAIN = "The last train to Boston leaves tonight at ten forty."
@@ -34,7 +35,7 @@ def test_a_recorded_reply_is_its_speech_after_the_silence_asked_for(
     lead_ms: int, delta_ms: int, catalogue: Catalogue
 ) -> None:
     clip = catalogue.get("reply_train")
-    profile = Profile(leading_silence_ms=lead_ms, delta_ms=delta_ms)
+    profile = tune(Profile(), leading_silence_ms=lead_ms, delta_ms=delta_ms)
     reply = Voices([clip], None, profile).say(TRAIN, PCM16, 1.0)
     pcm = samples(reply)
     assert not pcm[: 24 * lead_ms].any()

@@ -1,0 +1,1 @@
+"""Which utterance of the catalogue a caller said, told by its sound alone."""

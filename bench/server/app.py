@@ -23,6 +23,7 @@ from bench.audio.utterance import Utterance
 from bench.problem import Problem
 from bench.server.alarm import Alarm
 from bench.server.answers import Mind
+from bench.server.beta.edge import BetaResponder
 from bench.server.certificate import ensure_certificate
 from bench.server.connection import Connection
 from bench.server.counters import Count, Counters
@@ -33,7 +34,7 @@ from bench.server.outbox import End
 from bench.server.profiles.profile import Profile
 from bench.server.reception import Later, Never, Reception, Reset, Verdict
 from bench.server.reception import Session as Admitted
-from bench.server.recognition.recogniser import Recogniser
+from bench.server.recognition.index import Recogniser
 from bench.server.responder import Responder, describe_session
 from bench.server.served import Hearing, Served
 from bench.server.session_settings import AnySession, Session, TranscriptionSession
@@ -121,7 +122,7 @@ class _House:
         self._settings = settings
         catalogue = Catalogue.open(settings.fixtures or default_directory())
         self._voices = Voices.prepare(catalogue, settings.profile)
-        self._recognise = Recogniser(_clips(catalogue)).recognise
+        self._recognise = Recogniser.of(_clips(catalogue)).recognise
         self._counters = Counters(settings.workers)
         self._secret = secrets.token_bytes(32)
         # Two runs of the server never give out the same ids.
@@ -183,9 +184,8 @@ class _House:
         fault = profile.session_fault(ordinal)
         open_sessions = self._counters.total(Count.SESSIONS_OPEN)
         kind = fault.kind if fault is not None else profile.refusal(open_sessions)
-        if kind is None and admission.dialect == "beta":
-            # What the real service answers to those who still ask for it.
-            kind = "beta_disabled"
+        if kind == "beta_disabled" and admission.dialect != "beta":
+            kind = None
         decide = partial(self._seat, hearing, ordinal, admission, connection)
         if kind is not None:
             decide = partial(self._turn_away, kind, ordinal, connection)
@@ -223,13 +223,15 @@ class _House:
         new_ear = served.new_ear if hearing is not None else _energy_ear
         profile = self._settings.profile
         mind = Mind(profile, self._voices, new_ear, self._recognise, self._load)
-        served.responder = Responder(
+        responder = Responder(
             session_id=self._session_id(ordinal),
             ordinal=ordinal,
             session=_first_session(admission),
             mind=mind,
             record=self._record,
         )
+        beta = admission.dialect == "beta"
+        served.responder = BetaResponder(responder) if beta else responder
         return served
 
 

@@ -100,11 +100,13 @@ class Responder:
         self._agenda.plan(expiry_ns, self._expire)
         return self._outbox.take()
 
-    def receive(self, message: bytes | str | dict[str, Any], now_ns: int) -> list[Outgoing]:
-        """Answer one client event, as it came or as a dictionary."""
+    def receive(
+        self, message: bytes | str | dict[str, Any] | Append, now_ns: int
+    ) -> list[Outgoing]:
+        """Answer one client event, as it came or parsed."""
         event: Append | dict[str, Any] | None = None
         try:
-            event = message if isinstance(message, dict) else parse(message)
+            event = message if isinstance(message, dict | Append) else parse(message)
             if isinstance(event, Append):
                 self._input.append(event, now_ns)
             else:
@@ -112,6 +114,16 @@ class Responder:
         except Refusal as refusal:
             self._refuse(refusal, _event_id(event), now_ns)
         return self._outbox.take()
+
+    def refuse(self, refusal: Refusal, event: dict[str, Any], now_ns: int) -> list[Outgoing]:
+        """Answer an event that somebody else found wrong."""
+        self._refuse(refusal, _event_id(event), now_ns)
+        return self._outbox.take()
+
+    @property
+    def conversation_id(self) -> str:
+        """Id of the session's conversation."""
+        return self._conversation.id
 
     def hear(self, now_ns: int) -> list[Outgoing]:
         """Act on what the ear has found since its audio was appended."""

@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 
+from bench.server.beta.edge import BetaResponder
 from bench.server.connection import Connection
 from bench.server.hearing.silero import Silero
 from bench.server.hearing.turns import Ear
 from bench.server.outbox import Effect, End, Fate, Outgoing, Trickle
 from bench.server.responder import Responder
-from bench.server.wire.frames import ping_frame
+from bench.server.wire.frames import text_frame
 
 BATCH_S = 0.005
 """How long audio may wait for that of other sessions: it halves what the model costs."""
@@ -70,7 +71,8 @@ class Served:
         self._connection = connection
         self._hearing = hearing
         self._loop = asyncio.get_running_loop()
-        self.responder: Responder
+        self._bytes_per_s: float | None = None
+        self.responder: Responder | BetaResponder
 
     def new_ear(self, start_ms: int) -> Ear:
         """An ear of the batch."""
@@ -106,22 +108,32 @@ class Served:
 
     def _do(self, events: list[Outgoing]) -> list[Outgoing]:
         """What is to be written; what is to be done follows once that was."""
-        if all(event.effect is None for event in events):
-            return events
-        for event in events:
-            if event.effect is not None:
-                # What stands before it is written when this returns.
-                self._loop.call_soon(self._suffer, event.effect)
+        if self._bytes_per_s is not None:
+            self._loop.call_soon(self._trickle, events)
+            return []
+        for index, event in enumerate(events):
+            if event.effect is None:
+                continue
+            # What stands before it is written when this returns.
+            self._loop.call_soon(self._suffer, event.effect)
+            if isinstance(event.effect, Trickle):
+                self._bytes_per_s = event.effect.bytes_per_s
+                self._loop.call_soon(self._trickle, events[index + 1 :])
+                events = events[:index]
         return [event for event in events if event.text]
+
+    def _trickle(self, events: list[Outgoing]) -> None:
+        for event in events:
+            if self._bytes_per_s is not None and event.text:
+                self._connection.trickle(text_frame(event.text.encode()), self._bytes_per_s)
+            if event.written is not None:
+                event.written(monotonic_ns())
 
     def _suffer(self, effect: Effect) -> None:
         connection = self._connection
         match effect:
             case End(code, reason):
                 connection.end(code, reason)
-            case Trickle(bytes_per_s):
-                # A ping is the least that can trickle: what comes after waits behind it.
-                connection.trickle(ping_frame(b"slow" * 30), bytes_per_s)
             case Fate.DROP:
                 connection.drop()
             case Fate.FALL_SILENT:

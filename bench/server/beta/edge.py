@@ -36,7 +36,7 @@ class BetaResponder:
             ga = self._beta.to_ga(event)
         except Refusal as refusal:
             # It is refused in the client's own words: they need no translation.
-            return self._translate(self._responder.refuse(refusal, event, now_ns))
+            return self._responder.refuse(refusal, event, now_ns)
         return self._translate(self._responder.receive(ga, now_ns))
 
     def hear(self, now_ns: int) -> list[Outgoing]:

@@ -34,12 +34,12 @@ def embedded_server(*options: str) -> Iterator[EmbeddedServer]:
         text=True,
         start_new_session=True,  # Ctrl-C is for Locust, whose turns still need a server
     )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline().strip()
-        if not line.startswith(READY_PREFIX):
-            raise Problem("the embedded server did not start; `rtbench serve` says why")
-        yield EmbeddedServer(line.removeprefix(READY_PREFIX), process.pid)
-    finally:
-        process.terminate()
-        process.wait()
+    with process:  # which waits, and closes the pipe
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().strip()
+            if not line.startswith(READY_PREFIX):
+                raise Problem("the embedded server did not start; `rtbench serve` says why")
+            yield EmbeddedServer(line.removeprefix(READY_PREFIX), process.pid)
+        finally:
+            process.terminate()

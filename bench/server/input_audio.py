@@ -165,8 +165,12 @@ class InputAudio:
         if codec.rate_hz != SAMPLE_RATE_HZ and len(samples):
             samples = _at_full_rate(samples, self._last_sample, SAMPLE_RATE_HZ // codec.rate_hz)
             self._last_sample = int(samples[-1])
-        idle = self._ear is not None and self._segment is None
-        self._audio.append(samples, now_ns, _IDLE_KEPT_MS if idle else KEPT_MS)
+        keep_ms = KEPT_MS
+        if self._ear is not None:
+            # What has not been listened to yet may be speech, however much it is.
+            kept_ms = _IDLE_KEPT_MS if self._segment is None else KEPT_MS
+            keep_ms = self.end_ms - self._ear.heard_ms + kept_ms
+        self._audio.append(samples, now_ns, keep_ms)
         if self._ear is not None:
             self._ear.feed(samples)
             self.hear(now_ns)

@@ -90,6 +90,11 @@ class EnergyEar:
         self._block_count = 0
         self._lowest_block = _FIRST_FLOOR_DB
 
+    @property
+    def heard_ms(self) -> int:
+        """How far the audio has been listened to, on the session's audio clock."""
+        return self._frame_end_ms
+
     def tune(self, threshold: float, prefix_padding_ms: int, silence_ms: SilencePolicy) -> None:
         """Take other settings from the next frame on; a silence under way is judged anew."""
         self._on_db = 3.0 + 10.0 * threshold

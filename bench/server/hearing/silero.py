@@ -136,6 +136,11 @@ class NeuralEar:
         """Whether speech is under way, as far as the audio has been listened to."""
         return self._speech.speaking
 
+    @property
+    def heard_ms(self) -> int:
+        """How far the audio has been listened to, on the session's audio clock."""
+        return self._window_end_ms
+
     def tune(self, threshold: float, prefix_padding_ms: int, silence_ms: SilencePolicy) -> None:
         """Take other settings from the next window on; a silence under way is judged anew."""
         self._speech.tune(threshold, prefix_padding_ms, silence_ms)

@@ -64,6 +64,10 @@ class Ear(Protocol):
     def speaking(self) -> bool:
         """Whether speech is under way, as far as the audio has been listened to."""
 
+    @property
+    def heard_ms(self) -> int:
+        """How far the audio has been listened to, on the session's audio clock."""
+
     def tune(self, threshold: float, prefix_padding_ms: int, silence_ms: SilencePolicy) -> None:
         """Take other settings for what comes next; what was learned of the audio stays.
 

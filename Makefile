@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint browser clean help
+.PHONY: demo test lint browser sdk-npm clean help
 
 help:
 	@echo "make demo   embedded server, 20 callers for 30 s, a report"
 	@echo "make test   lint, types, import contracts, all tests"
 	@echo "make lint   ruff, mypy, import contracts"
+	@echo "make sdk-npm  turns of the npm packages openai and @openai/agents (needs Node.js)"
 	@echo "make clean  remove .venv and caches"
 
 demo: $(VENV)/.installed
@@ -46,6 +47,11 @@ $(VENV)/.installed: $(VENV)/.created $(INPUTS)
 $(VENV)/.installed-dev: $(VENV)/.created $(INPUTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.installed $@
+
+# OpenAI's own JavaScript clients against the embedded server, over wss.
+sdk-npm: $(VENV)/.installed-dev
+	cd tests/sdk/npm && npm install --no-audit --no-fund
+	$(BIN)/python tests/sdk/npm/check.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

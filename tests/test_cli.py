@@ -13,7 +13,7 @@ import bench
 from bench import cli
 from bench.problem import Problem
 
-COMMANDS = ("demo", "run", "serve", "report", "doctor")
+COMMANDS = ("demo", "run", "serve", "selftest", "report", "doctor")
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,12 @@ def test_wrong_usage_is_exit_code_2(
         (("run", "--tags", "a", "ask"), r"scenario '--tags': neither a file"),
         (("doctor", "--host", "http://x"), r"--host 'http://x' is not a WebSocket URL"),
         (("serve", "--host", "0.0.0.0"), r"--host 0\.0\.0\.0 .* RTBENCH_SERVER_KEY"),
-        (("serve", "--reply-jitter-ms", "5", "--reply-delay-ms", "0"), r"reply_jitter_ms needs"),
+        (("serve", "--reply-jitter-ms", "5", "--reply-delay-ms", "0"), r"--reply-jitter-ms needs"),
+        (("serve", "--profile", "typicl"), r"profile 'typicl' .* did you mean typical"),
+        (("serve", "--profile", "a/b.toml"), r"a/b\.toml: cannot be read"),
+        (("serve", "--fault", "close_1012"), r"close_1012.* did you mean close_101"),
+        (("serve", "--fault", "no_reply:lots"), r"share 'lots' is no number"),
+        (("serve", "--api-key", "sk-oops"), r"--api-key names an environment variable"),
         (("serve", "--port", "0", "--truth", "no/such/folder/t"), r"--truth .* cannot be written"),
     ],
 )

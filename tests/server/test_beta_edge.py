@@ -50,7 +50,10 @@ def check(seen: list[dict[str, Any]]) -> list[str]:
 
 
 SENT: tuple[dict[str, Any], ...] = (
-    {"type": "session.update", "session": {"voice": "ash", "temperature": 0.7}},
+    {
+        "type": "session.update",
+        "session": {"voice": "ash", "temperature": 0.7, "turn_detection": {"type": "none"}},
+    },
     {"type": "session.update", "event_id": "e1", "session": {"output_modalities": ["text"]}},
     {"type": "nonsense", "event_id": "e2"},
     {
@@ -75,6 +78,7 @@ def test_a_turn_in_the_beta_dialect() -> None:
     ]
     assert seen[2]["session"]["voice"] == "ash"
     assert seen[2]["session"]["temperature"] == 0.7
+    assert seen[2]["session"]["turn_detection"] is None
     errors = [event["error"] for event in seen if event["type"] == "error"]
     assert [error["event_id"] for error in errors] == ["e1", "e2"]
     assert errors[0]["param"] == "session.output_modalities"

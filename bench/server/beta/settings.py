@@ -211,6 +211,8 @@ def _nest_detection(detection: object, param: str) -> object:
         return detection
     _check_known(detection, _DETECTION, param)
     kind = detection.get("type")
+    if kind == "none":  # In no published type, but clients turn detection off by it.
+        return None
     unused = _UNUSED.get(kind, set()) if isinstance(kind, str) else set()
     return {name: value for name, value in detection.items() if name not in unused}
 

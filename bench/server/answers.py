@@ -148,6 +148,7 @@ class Answers:
             delay_ms = max(delay_ms - (turn.held_back_ms or 0.0), 0.0)
         response_id = self._outbox.new_id("resp")
         truth = ResponseTruth(self._session_id, response_id, delay_ms)
+        truth.fault = turn.fault.kind if turn.fault else None
         if heard is not None:
             truth.item_id = heard.item_id
             truth.audio_end_ms, truth.heard_ns = heard.audio_end_ms, heard.heard_ns

@@ -26,7 +26,7 @@ from bench.server.answers import Mind
 from bench.server.beta.edge import BetaResponder
 from bench.server.certificate import ensure_certificate
 from bench.server.connection import Connection
-from bench.server.counters import Count, Counters
+from bench.server.counters import Count, Counters, Row
 from bench.server.doomed import HTTP_ANSWERS, Doomed
 from bench.server.hearing.energy import EnergyEar
 from bench.server.hearing.silero import Silero
@@ -38,7 +38,7 @@ from bench.server.recognition.index import Recogniser
 from bench.server.responder import Responder, describe_session
 from bench.server.served import Hearing, Served
 from bench.server.session_settings import AnySession, Session, TranscriptionSession
-from bench.server.truth import Record, Truth, TruthLog
+from bench.server.truth import Record, ResponseTruth, Truth, TruthLog
 from bench.server.voices import Voices
 from bench.server.wire.gate import Admission, Gate
 from bench.server.wire.http import error_answer
@@ -160,10 +160,11 @@ class _House:
         )
         alarm = Alarm(asyncio.get_running_loop())
         ordinals = count(worker, self._settings.workers)
+        row = self._counters.row(worker)
         reception = Reception(
             decide=gate.decide,
-            admit=partial(self._admit, hearing, ordinals),
-            counts=self._counters.row(worker),
+            admit=partial(self._admit, hearing, ordinals, row),
+            counts=row,
             alarm=alarm,
         )
         try:
@@ -177,6 +178,7 @@ class _House:
         self,
         hearing: Hearing | None,
         ordinals: count[int],
+        row: Row,
         admission: Admission,
         connection: Connection,
     ) -> Verdict:
@@ -186,8 +188,12 @@ class _House:
         kind = fault.kind if fault is not None else profile.refusal(open_sessions)
         if kind == "beta_disabled" and admission.dialect != "beta":
             kind = None
-        decide = partial(self._seat, hearing, ordinal, admission, connection)
+        decide = partial(self._seat, hearing, ordinal, row, admission, connection)
         if kind is not None:
+            if fault is not None:
+                row.add(Count.FAULTS)
+            elif kind not in HTTP_ANSWERS:  # which the connection counts
+                row.add(Count.REFUSALS)
             decide = partial(self._turn_away, kind, ordinal, connection)
         delay_ms = profile.accept_delay_ms(ordinal) * profile.load_factor(open_sessions)
         return Later(delay_ms / 1000, decide) if delay_ms else decide()
@@ -216,9 +222,16 @@ class _House:
         self,
         hearing: Hearing | None,
         ordinal: int,
+        row: Row,
         admission: Admission,
         connection: Connection,
     ) -> Verdict:
+        def record(line: Truth) -> None:
+            if isinstance(line, ResponseTruth):
+                row.add(Count.RESPONSES)
+                row.add(Count.FAULTS, line.fault is not None)
+            self._record(line)
+
         served = Served(connection, hearing)
         new_ear = served.new_ear if hearing is not None else _energy_ear
         profile = self._settings.profile
@@ -228,7 +241,7 @@ class _House:
             ordinal=ordinal,
             session=_first_session(admission),
             mind=mind,
-            record=self._record,
+            record=record,
         )
         beta = admission.dialect == "beta"
         served.responder = BetaResponder(responder) if beta else responder

@@ -54,3 +54,35 @@ def as_append(event: dict[str, Any]) -> Append:
         return msgspec.convert(event, Append)
     except msgspec.ValidationError as error:
         raise Refusal("invalid_value", f"Invalid 'audio': {error}.", "audio") from None
+
+
+def event_id(event: Append | dict[str, Any] | None) -> str | None:
+    """The id that the client gave an event, None where it gave none that is text."""
+    if isinstance(event, Append):
+        return event.event_id
+    given = event.get("event_id") if event else None
+    return given if isinstance(given, str) else None
+
+
+def text_of(event: dict[str, Any], field: str) -> str:
+    """A field that must be text.
+
+    Raises:
+        Refusal: it is missing or something else.
+    """
+    value = event.get(field)
+    if not isinstance(value, str):
+        raise Refusal("missing_required_parameter", f"Missing parameter: '{field}'.", field)
+    return value
+
+
+def whole_of(event: dict[str, Any], field: str) -> int:
+    """A field that must be a whole number, 0 or more.
+
+    Raises:
+        Refusal: it is missing or something else.
+    """
+    value = event.get(field)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Refusal("invalid_type", f"Invalid '{field}': expected a whole number.", field)
+    return value

@@ -14,7 +14,15 @@ import msgspec
 
 from bench.server.agenda import Action, Agenda
 from bench.server.answers import Answers, Mind
-from bench.server.client_event import APPEND, Append, as_append, parse
+from bench.server.client_event import (
+    APPEND,
+    Append,
+    as_append,
+    event_id,
+    parse,
+    text_of,
+    whole_of,
+)
 from bench.server.conversation import Conversation, Entry, client_entry
 from bench.server.dialogue import STILL_THERE, Say
 from bench.server.input_audio import InputAudio, Listeners, Segment, announce_item
@@ -29,10 +37,10 @@ from bench.server.session_settings import (
     response_request,
     turn_detection,
 )
+from bench.server.transcription import Transcription
 from bench.server.truth import Record
 
 _MS = 1_000_000
-_WORDS_PER_TRANSCRIPT_DELTA = 3
 
 
 class Responder:
@@ -60,6 +68,7 @@ class Responder:
             conversation=self._conversation,
             record=record,
         )
+        self._transcription = Transcription(self._outbox, self._agenda)
         self._idle_plan: int | None = None
         self._put_off_until_ns = 0
         self._input = InputAudio(
@@ -112,12 +121,12 @@ class Responder:
             else:
                 self._handle(event, now_ns)
         except Refusal as refusal:
-            self._refuse(refusal, _event_id(event), now_ns)
+            self._refuse(refusal, event_id(event), now_ns)
         return self._outbox.take()
 
     def refuse(self, refusal: Refusal, event: dict[str, Any], now_ns: int) -> list[Outgoing]:
         """Answer an event that somebody else found wrong."""
-        self._refuse(refusal, _event_id(event), now_ns)
+        self._refuse(refusal, event_id(event), now_ns)
         return self._outbox.take()
 
     @property
@@ -265,42 +274,11 @@ class Responder:
         self._answers.begin(self.session, ResponseRequest(), due_ns, said=question)
 
     def _transcribe(self, entry: Entry, now_ns: int) -> None:
-        if self.session.audio.input.transcription is None:
-            return
-        turn = self._answers.turn
-        fails = entry.text is None or _is(turn, "transcription_failed")
-        due_ns = now_ns + round(turn.transcript_delay_ms * self._mind.load() * _MS)
-        tell = self._fail_transcription if fails else self._tell_transcript
-        self._agenda.plan(due_ns, partial(tell, entry))
-
-    def _tell_transcript(self, entry: Entry, due_ns: int) -> None:
-        text = entry.text or ""
-        name = "conversation.item.input_audio_transcription"
-        place: dict[str, Any] = {"item_id": entry.id, "content_index": 0}
-        words = text.split(" ")
-        for at in range(0, len(words), _WORDS_PER_TRANSCRIPT_DELTA):
-            some = " ".join(words[at : at + _WORDS_PER_TRANSCRIPT_DELTA])
-            delta = f" {some}" if at else some
-            self._outbox.put(due_ns, f"{name}.delta", **place, delta=delta)
-        entry.item["content"][0]["transcript"] = text
-        billed = {"type": "duration", "seconds": round(entry.audio_ms / 1000, 3)}
-        self._outbox.put(due_ns, f"{name}.completed", **place, transcript=text, usage=billed)
-
-    def _fail_transcription(self, entry: Entry, due_ns: int) -> None:
-        # "" would claim that nothing was said.
-        error = {
-            "type": "server_error",
-            "code": "transcription_failed",
-            "message": "This server recognises its catalogue's utterances only.",
-            "param": None,
-        }
-        self._outbox.put(
-            due_ns,
-            "conversation.item.input_audio_transcription.failed",
-            item_id=entry.id,
-            content_index=0,
-            error=error,
-        )
+        if self.session.audio.input.transcription is not None:
+            turn = self._answers.turn
+            delay_ms = turn.transcript_delay_ms * self._mind.load()
+            fails = _is(turn, "transcription_failed")
+            self._transcription.begin(entry, now_ns, delay_ms, fails=fails)
 
     def _in_order(self, delay_ms: float, now_ns: int, action: Action) -> None:
         """Do `action` so much later, but not before what was put off before it."""
@@ -329,18 +307,18 @@ class Responder:
         announce_item(self._outbox, entry, previous, now_ns)
 
     def _retrieve_item(self, event: dict[str, Any], now_ns: int) -> None:
-        entry = self._conversation.get(_text(event, "item_id"))
+        entry = self._conversation.get(text_of(event, "item_id"))
         self._outbox.put(now_ns, "conversation.item.retrieved", item=entry.item)
 
     def _delete_item(self, event: dict[str, Any], now_ns: int) -> None:
-        item_id = _text(event, "item_id")
+        item_id = text_of(event, "item_id")
         self._conversation.remove(item_id)
         self._outbox.put(now_ns, "conversation.item.deleted", item_id=item_id)
 
     def _truncate_item(self, event: dict[str, Any], now_ns: int) -> None:
-        item_id = _text(event, "item_id")
-        content_index = _whole(event, "content_index")
-        audio_end_ms = _whole(event, "audio_end_ms")
+        item_id = text_of(event, "item_id")
+        content_index = whole_of(event, "content_index")
+        audio_end_ms = whole_of(event, "audio_end_ms")
         self._conversation.truncate(item_id, content_index, audio_end_ms)
         self._outbox.put(
             now_ns,
@@ -379,24 +357,3 @@ def _is(turn: Turn, kind: str) -> bool:
 
 def _voice(session: AnySession) -> object:
     return session.audio.output.voice if isinstance(session, Session) else None
-
-
-def _event_id(event: Append | dict[str, Any] | None) -> str | None:
-    if isinstance(event, Append):
-        return event.event_id
-    event_id = event.get("event_id") if event else None
-    return event_id if isinstance(event_id, str) else None
-
-
-def _text(event: dict[str, Any], field: str) -> str:
-    value = event.get(field)
-    if not isinstance(value, str):
-        raise Refusal("missing_required_parameter", f"Missing parameter: '{field}'.", field)
-    return value
-
-
-def _whole(event: dict[str, Any], field: str) -> int:
-    value = event.get(field)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise Refusal("invalid_type", f"Invalid '{field}': expected a whole number.", field)
-    return value

@@ -41,7 +41,8 @@ class ResponseTruth(msgspec.Struct, tag_field="kind", tag="response"):
 
     `item_id` is the caller's item it answers, null for a response the client asked for, whose
     `audio_end_ms`, `heard_ns` and `speech_stopped_ns` are null too. `reply_delay_ms` is as
-    drawn; `status` is the protocol's, or "disconnected" when the session ended first.
+    drawn; `status` is the protocol's, or "disconnected" when the session ended first; `fault` is
+    what was to go wrong with it.
     """
 
     session_id: str
@@ -56,6 +57,7 @@ class ResponseTruth(msgspec.Struct, tag_field="kind", tag="response"):
     last_audio_ns: int | None = None
     deltas: int = 0
     status: str = "in_progress"
+    fault: str | None = None
 
     def audio_written(self, at_ns: int) -> None:
         """Take the instant at which a delta of audio was written."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -310,3 +311,23 @@ def test_a_signal_ends_the_process_quietly(number: int) -> None:
 def test_run_server_raises_problems_too() -> None:
     with pytest.raises(Problem, match="RTBENCH_SERVER_KEY"):
         run_server(ServerSettings(host="0.0.0.0"))
+
+
+def test_health_and_counts_are_told_over_http() -> None:
+    def get(url: str, path: str) -> str:
+        with urllib.request.urlopen(url.replace("ws://", "http://") + path, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    async def test() -> None:
+        async with serving(vad="energy") as url, connect(url + MODEL) as client:
+            await client.send('{"type":"response.create"}')
+            await until(client, "response.done")
+            assert await asyncio.to_thread(get, url, "/healthz") == "ok"
+            counts = await asyncio.to_thread(get, url, "/metrics")
+            told = dict(line.split() for line in counts.splitlines() if not line.startswith("#"))
+            assert told["rtbench_server_sessions_open"] == "1"
+            assert told["rtbench_server_responses_total"] == "1"
+            assert told["rtbench_server_faults_total"] == "0"
+            assert int(told["rtbench_server_messages_out_total"]) > 10
+
+    run(test)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.problem import Problem
-from bench.server.profiles.reading import check_range, suggest
+from bench.server.profiles.reading import check_range, show, suggest
 
 Stage = Literal["connection", "turn"]
 
@@ -74,7 +74,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in FAULTS:
-            raise Problem(f"kind {self.kind!r} is unknown; {suggest(self.kind, FAULTS)}")
+            raise Problem(f"kind {show(self.kind)} is unknown; {suggest(self.kind, FAULTS)}")
         check_range("share", self.share, 0, 1)
         if self.after_ms is not None:
             check_range("after_ms", self.after_ms, 0)
@@ -101,29 +101,33 @@ def parse_fault(text: str) -> Fault:
     try:
         if colon:
             share = _number("share", share_text)
+        named: set[str] = set()
         for place in places.split(",") if at else ():
             key, _, number = place.partition("=")
+            if key.strip() in named:
+                raise Problem(f"{key.strip()} is there twice; {_FORM}")
+            named.add(key.strip())
             match key.strip():
                 case "turn":
                     turn = _whole("turn", number)
                 case "after_ms":
                     after_ms = _number("after_ms", number)
                 case other:
-                    raise Problem(f"{other!r} is no known key; {_FORM}")
+                    raise Problem(f"{show(other)} is no known key; {_FORM}")
         return Fault(kind.strip(), share, after_ms, turn)
     except Problem as problem:
-        raise Problem(f"fault {text!r}: {problem}") from None
+        raise Problem(f"fault {show(text)}: {problem}") from None
 
 
 def _number(key: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Problem(f"{key} {text!r} is no number; {_FORM}") from None
+        raise Problem(f"{key} {show(text)} is no number; {_FORM}") from None
 
 
 def _whole(key: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise Problem(f"{key} {text!r} is no whole number; {_FORM}") from None
+        raise Problem(f"{key} {show(text)} is no whole number; {_FORM}") from None

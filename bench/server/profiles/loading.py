@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.problem import Problem
 from bench.server.profiles.profile import Profile
-from bench.server.profiles.reading import suggest
+from bench.server.profiles.reading import show, suggest
 from bench.server.profiles.table import parse_profile
 
 _BUILT_IN = Path(__file__).with_name("builtin")
@@ -30,8 +30,8 @@ def load_profile(name_or_path: str) -> Profile:
     names = profile_names()
     if name_or_path not in names:
         raise Problem(
-            f"profile {name_or_path!r} is not built in; {suggest(name_or_path, names)} "
-            "A file of your own is given by a path that ends in .toml"
+            f"profile {show(name_or_path)} is not built in; {suggest(name_or_path, names)} "
+            "(a file of your own is given by a path that ends in .toml)"
         )
     return _load(_BUILT_IN / f"{name_or_path}.toml")
 
@@ -44,8 +44,11 @@ def _load(path: Path) -> Profile:
             f"{path}: cannot be read ({error.strerror or error}); "
             f"give a TOML file or one of {', '.join(profile_names())}"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Problem(f"{path}: is no TOML ({error}); mend it there") from None
+    except RecursionError:
+        raise Problem(f"{path}: is nested too deeply; a profile needs three levels") from None
+    except ValueError as error:
+        # Besides what is no TOML: a path that cannot be one, a number too long to be read.
+        raise Problem(f"{str(path)!r}: is no TOML ({error}); mend it there") from None
     try:
         return parse_profile(table)
     except Problem as problem:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, get_args
@@ -15,6 +17,8 @@ from bench.server.profiles.reading import check_range, suggest
 
 Refusal = Literal["http_429", "http_503", "close_1013", "close_1008"]
 REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
+
+_FARTHEST_SEED = 2**63 - 1
 
 _NONE = Delay(0.0)
 _REPLY, _TRANSCRIPT = Delay(300.0), Delay(200.0)
@@ -78,9 +82,9 @@ class Delivery:
 
     def __post_init__(self) -> None:
         check_range("delta_ms", self.delta_ms, 10)
-        check_range("speed", self.speed, 0)
         if not self.speed:
             raise Problem("speed 0 would never end; give 1 for real time, 5 for five times faster")
+        check_range("speed", self.speed, 0.001)
         check_range("burst", self.burst, 1)
         check_range("leading_silence_ms", self.leading_silence_ms, 0)
 
@@ -161,6 +165,7 @@ class Profile:
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
+        check_range("seed", self.seed, -_FARTHEST_SEED, _FARTHEST_SEED)
         check_range("session_s", self.session_s, 0)
         if self.withhold_speech_stopped_ms is not None:
             check_range("withhold_speech_stopped_ms", self.withhold_speech_stopped_ms, 0)
@@ -193,10 +198,7 @@ class Profile:
     def session_fault(self, session: int) -> Fault | None:
         """What goes wrong as the `session`-th connection is made, or None."""
         name = f"{self.seed}/{session}"
-        for fault in self.faults:
-            if fault.stage == "connection" and _strikes(fault, name):
-                return fault
-        return None
+        return self._strike(name, lambda fault: fault.stage == "connection")
 
     def load_factor(self, open_sessions: int) -> float:
         """How many times longer delays take while so many sessions are open, 1 or more."""
@@ -215,9 +217,16 @@ class Profile:
         return capacity.refusal if capacity is not None and full else None
 
     def _turn_fault(self, name: str, turn: int) -> Fault | None:
+        return self._strike(
+            name, lambda fault: fault.stage == "turn" and fault.turn in {None, turn}
+        )
+
+    def _strike(self, name: str, may: Callable[[Fault], bool]) -> Fault | None:
+        # Two of a kind are drawn apart; one of another kind moves neither.
+        met: Counter[str] = Counter()
         for fault in self.faults:
-            its_turn = fault.stage == "turn" and fault.turn in {None, turn}
-            if its_turn and _strikes(fault, name):
+            met[fault.kind] += 1
+            if may(fault) and _strikes(fault, f"{name}/{met[fault.kind]}"):
                 return fault
         return None
 
@@ -226,7 +235,8 @@ class Profile:
         if stall is None:
             return None
         rng = _stream(name, "stall")
-        return stall.lasts.draw(rng) if rng.random() < stall.share else None
+        fate = rng.random()
+        return stall.lasts.draw(rng) if fate < stall.share else None
 
     def _pace(self, name: str, stall_ms: float | None) -> Pace:
         delivery = self.delivery

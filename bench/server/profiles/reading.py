@@ -7,13 +7,15 @@ that whoever knows where that key stands puts the path before it.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 from bench.problem import Problem
+
+LARGEST = 1e9
+"""The largest number of any kind: in ms, eleven days. Beyond, sums of them stop being finite."""
 
 Reader = Callable[[Any, str], Any]
 """Takes a value and the path of its key, gives the setting."""
@@ -32,7 +34,7 @@ def read_settings(
         Problem: it is no table, a key is unknown or missing, or a value will not do.
     """
     if not isinstance(value, Mapping):
-        raise Problem(f"{place} {value!r} is no table; give {{{', '.join(readers)}}}")
+        raise Problem(f"{place} {show(value)} is no table; give {{{', '.join(readers)}}}")
     with within(place):
         for key in value:
             if key not in readers:
@@ -63,8 +65,11 @@ def read_number(value: object, place: str) -> float:
         Problem: it is none.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Problem(f"{place} {value!r} is no number; write it without quotes, such as 100")
-    return float(value)
+        raise Problem(f"{place} {show(value)} is no number; write it without quotes, such as 100")
+    try:
+        return float(value)
+    except OverflowError:
+        raise Problem(f"{place} {show(value)} is too large; give {LARGEST:g} or less") from None
 
 
 def read_whole(value: object, place: str) -> int:
@@ -74,7 +79,7 @@ def read_whole(value: object, place: str) -> int:
         Problem: it is none.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Problem(f"{place} {value!r} is no whole number; give one such as 100")
+        raise Problem(f"{place} {show(value)} is no whole number; give one such as 100")
     return value
 
 
@@ -85,25 +90,36 @@ def read_text(value: object, place: str) -> str:
         Problem: it is none.
     """
     if not isinstance(value, str):
-        raise Problem(f"{place} {value!r} is no text; put it in quotes")
+        raise Problem(f"{place} {show(value)} is no text; put it in quotes")
     return value
 
 
-def check_range(key: str, value: float, least: float, most: float = math.inf) -> None:
-    """Let a finite number from `least` to `most` pass.
+def check_range(key: str, value: float, least: float, most: float = LARGEST) -> None:
+    """Let a number from `least` to `most` pass.
 
     Raises:
         Problem: it is another.
     """
-    if not math.isfinite(value):
-        raise Problem(f"{key} {value!r} is no finite number; give {least:g} or more")
+    # Not a number is in no range, and a whole number may be too long to become a float.
     if not least <= value <= most:
-        mend = f"{least:g} or more" if math.isinf(most) else f"{least:g} to {most:g}"
-        raise Problem(f"{key} {value!r} is out of range; give {mend}")
+        raise Problem(f"{key} {show(value)} is out of range; give {least:g} to {most:g}")
+
+
+def show(value: object) -> str:
+    """Text for a value in a message, whatever it is and however long."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        # Python refuses to write out the longest ones.
+        return f"(a whole number of {value.bit_length()} bits)"
+    if isinstance(value, list):
+        return "(a list)"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(str(key) for key in value)}}}"[:60]
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """The mend for a word that is not among the `known` ones."""
     names = list(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = difflib.get_close_matches(word[:60], names, n=1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bench.problem import Problem
 from bench.server.profiles.delay import P95_DEVIATIONS, Delay, LogNormal
 from bench.server.profiles.fault import Fault
 from bench.server.profiles.profile import Profile
+from bench.server.profiles.reading import check_range
 
 
 def tune(
@@ -52,9 +54,11 @@ def tune(
 
 
 def _spread(median_ms: float, jitter_ms: float) -> Delay:
+    check_range("reply_jitter_ms", jitter_ms, 0)
     if not jitter_ms:
         return Delay(median_ms)
+    if not median_ms:
+        raise Problem("reply_jitter_ms needs a reply_delay_ms above 0 to spread around")
     # One deviation above the median is median + jitter.
-    growth = (1 + jitter_ms / median_ms) if median_ms else 1.0
-    p95_ms = median_ms * math.pow(growth, P95_DEVIATIONS)
+    p95_ms = median_ms * math.pow(1 + jitter_ms / median_ms, P95_DEVIATIONS)
     return Delay(LogNormal(median_ms, p95_ms))

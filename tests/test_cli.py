@@ -106,6 +106,10 @@ def test_wrong_usage_is_exit_code_2(
         (("doctor", "--host", "http://x"), r"--host 'http://x' is not a WebSocket URL"),
         (("serve", "--host", "0.0.0.0"), r"--host 0\.0\.0\.0 .* RTBENCH_SERVER_KEY"),
         (("serve", "--reply-jitter-ms", "5", "--reply-delay-ms", "0"), r"--reply-jitter-ms needs"),
+        (
+            ("serve", "--reply-jitter-ms", "1000", "--reply-delay-ms", "10"),
+            r"reply_jitter_ms 1000 is over 15 times reply_delay_ms 10",
+        ),
         (("serve", "--profile", "typicl"), r"profile 'typicl' .* did you mean typical"),
         (("serve", "--profile", "a/b.toml"), r"a/b\.toml: cannot be read"),
         (("serve", "--fault", "close_1012"), r"close_1012.* did you mean close_101"),

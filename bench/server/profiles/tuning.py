@@ -12,6 +12,8 @@ from bench.server.profiles.fault import Fault
 from bench.server.profiles.profile import Profile
 from bench.server.profiles.reading import check_range
 
+_MOST_JITTER = 15
+
 
 def tune(
     profile: Profile,
@@ -59,6 +61,11 @@ def _spread(median_ms: float, jitter_ms: float) -> Delay:
         return Delay(median_ms)
     if not median_ms:
         raise Problem("reply_jitter_ms needs a reply_delay_ms above 0 to spread around")
+    if jitter_ms > _MOST_JITTER * median_ms:
+        raise Problem(
+            f"reply_jitter_ms {jitter_ms:g} is over {_MOST_JITTER} times reply_delay_ms "
+            f"{median_ms:g}; give less, or a profile whose reply has a tail"
+        )
     # One deviation above the median is median + jitter.
     p95_ms = median_ms * math.pow(1 + jitter_ms / median_ms, P95_DEVIATIONS)
     return Delay(LogNormal(median_ms, p95_ms))

@@ -33,6 +33,8 @@ class AudioBuffer:
 
     def append(self, samples: Samples, now_ns: int, keep_ms: int = KEPT_MS) -> None:
         """Take samples that came at `now_ns`, and keep no more than the last `keep_ms`."""
+        if not len(samples):
+            return
         self.samples += len(samples)
         self._arrivals.append((self.end_ms, now_ns))
         self._parts.append(samples)

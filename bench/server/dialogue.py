@@ -25,7 +25,8 @@ _NAME = re.compile(r"\bmy name is ([^.!?\n]{1,80})", re.IGNORECASE)
 _NAME_ASKED = re.compile(r"\bwhat(?: i|')s my name\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+# No longer than a float can tell exactly; more digits are no quantity anybody says.
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
 _VERBS = {"get", "set", "do", "run", "fetch", "find", "look", "lookup", "up", "the", "a", "tool"}
 _TOLD_LETTERS = 200
 
@@ -98,10 +99,10 @@ def _name(entries: Sequence[Entry]) -> str | None:
 def _told(output: str) -> str:
     """A tool's output as a person would read it out: keys and values without JSON's marks."""
     try:
-        value = msgspec.json.decode(output)
-    except msgspec.DecodeError:
-        value = output
-    return " ".join(_flatten(value).split())[:_TOLD_LETTERS].rstrip(" .,") or "nothing"
+        told = _flatten(msgspec.json.decode(output))
+    except (msgspec.DecodeError, RecursionError):  # No JSON, or nested beyond reading.
+        told = output
+    return " ".join(told.split())[:_TOLD_LETTERS].rstrip(" .,") or "nothing"
 
 
 def _flatten(value: object) -> str:
@@ -134,6 +135,11 @@ def _is_named(tool: str, said: str) -> bool:
     return bool((about - _VERBS) & {word.casefold() for word in _WORD.findall(said)})
 
 
+def _is_said(choice: str, said: str) -> bool:
+    """Whether the caller said `choice`, not a longer word that holds it."""
+    return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said, re.IGNORECASE) is not None
+
+
 def _arguments(schema: object, said: str) -> dict[str, Any]:
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict):
@@ -147,8 +153,10 @@ def _argument(wanted: object, said: str) -> Any:
     choices, kind = schema.get("enum"), schema.get("type", "string")
     if isinstance(kind, list):
         kind = next((name for name in kind if name != "null"), "string")
+    if not isinstance(kind, str):
+        kind = "string"
     if isinstance(choices, list) and choices:
-        return next((c for c in choices if str(c).casefold() in said.casefold()), choices[0])
+        return next((choice for choice in choices if _is_said(str(choice), said)), choices[0])
     if kind in {"integer", "number"}:
         number = _NUMBER.search(said)
         found = float(number[0]) if number else 1.0

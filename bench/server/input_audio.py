@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bench.audio.codec import PCM16, Codec
-from bench.audio.utterance import SAMPLE_RATE_HZ
+from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS
 from bench.server.agenda import Action
 from bench.server.buffer import KEPT_MS, AudioBuffer, Samples
 from bench.server.client_event import APPEND_LIMIT_BYTES, Append
@@ -169,7 +169,8 @@ class InputAudio:
         if self._ear is not None:
             # What has not been listened to yet may be speech, however much it is.
             kept_ms = _IDLE_KEPT_MS if self._segment is None else KEPT_MS
-            keep_ms = self.end_ms - self._ear.heard_ms + kept_ms
+            unheard_ms = self.end_ms - self._ear.heard_ms + len(samples) // SAMPLES_PER_MS
+            keep_ms = unheard_ms + kept_ms
         self._audio.append(samples, now_ns, keep_ms)
         if self._ear is not None:
             self._ear.feed(samples)
@@ -201,7 +202,9 @@ class InputAudio:
         # Speech under way was told the id of the item that it becomes.
         announced = self._segment.truth.item_id if self._segment else None
         item_id = announced or self._outbox.new_id("item")
-        self._commit_item(item_id, self._buffer_start_ms, self._audio.end_ms, now_ns)
+        start_ms, end_ms = self._buffer_start_ms, self._audio.end_ms
+        entry = caller_entry(item_id, end_ms - start_ms, self._text(start_ms, end_ms))
+        self._commit_item(entry, now_ns)
         self._leave_buffer()
 
     def commit_silence(self, now_ns: int) -> str:
@@ -215,7 +218,7 @@ class InputAudio:
             audio_end_ms=int(end_ms),
             item_id=item_id,
         )
-        self._commit_item(item_id, end_ms, end_ms, now_ns)
+        self._commit_item(caller_entry(item_id, 0.0), now_ns)
         self._leave_buffer()
         return item_id
 
@@ -248,10 +251,14 @@ class InputAudio:
         truth.voice_end_ms = stopped.voice_end_ms
         truth.arrivals = self._audio.arrivals(stopped.voice_end_ms - _TOLD_ARRIVALS_MS)
         self._buffer_start_ms = stopped.audio_ms
-        tell = partial(self._tell_stopped, segment, stopped.audio_ms)
+        # Recognised now: what is told much later is no longer kept.
+        text = self._text(truth.audio_start_ms, stopped.audio_ms)
+        tell = partial(self._tell_stopped, segment, stopped.audio_ms, text)
         self._listeners.put_off_stopped(tell, now_ns)
 
-    def _tell_stopped(self, segment: Segment, audio_end_ms: int, now_ns: int) -> None:
+    def _tell_stopped(
+        self, segment: Segment, audio_end_ms: int, text: str | None, now_ns: int
+    ) -> None:
         truth = segment.truth
         self._outbox.put(
             now_ns,
@@ -260,7 +267,8 @@ class InputAudio:
             audio_end_ms=audio_end_ms,
             item_id=truth.item_id,
         )
-        self._commit_item(truth.item_id, truth.audio_start_ms, audio_end_ms, now_ns)
+        entry = caller_entry(truth.item_id, audio_end_ms - truth.audio_start_ms, text)
+        self._commit_item(entry, now_ns)
         self._listeners.speech_stopped(segment, now_ns)
 
     def _leave_buffer(self) -> None:
@@ -269,16 +277,17 @@ class InputAudio:
         if self._ear is not None:
             self._ear.forget_speech(self.end_ms)
 
-    def _commit_item(self, item_id: str, start_ms: float, end_ms: float, now_ns: int) -> None:
-        heard = self._heard(start_ms, end_ms)
-        text = heard.text(start_ms, end_ms) if heard is not None else None
-        entry = caller_entry(item_id, end_ms - start_ms, text or None)
+    def _commit_item(self, entry: Entry, now_ns: int) -> None:
         previous = self._conversation.append(entry)
         self._outbox.put(
-            now_ns, "input_audio_buffer.committed", item_id=item_id, previous_item_id=previous
+            now_ns, "input_audio_buffer.committed", item_id=entry.id, previous_item_id=previous
         )
         announce_item(self._outbox, entry, previous, now_ns)
         self._listeners.committed(entry, now_ns)
+
+    def _text(self, start_ms: float, end_ms: float) -> str | None:
+        heard = self._heard(start_ms, end_ms)
+        return (heard.text(start_ms, end_ms) or None) if heard is not None else None
 
     def _heard(self, start_ms: float, end_ms: float) -> Heard | None:
         samples, at_ms = self._audio.cut(start_ms, end_ms)
@@ -288,7 +297,9 @@ class InputAudio:
         """How long to wait after a voice: by whether what it said is a whole sentence."""
 
         def silence_ms(voice_end_ms: int) -> int:
-            start_ms = self._segment.truth.audio_start_ms if self._segment else 0
+            # Speech that began and ended in one append was not announced yet.
+            segment = self._segment
+            start_ms = segment.truth.audio_start_ms if segment else self._buffer_start_ms
             heard = self._heard(start_ms, voice_end_ms)
             if heard is None:
                 return _UNKNOWN_MS[eagerness]

@@ -110,11 +110,13 @@ class SpokenOutput(_Message):
         outbox.put_text(due_ns, audio, self._written)
         words = self._reply.words[index]
         if words:
+            self.entry.text_tokens = text_tokens("".join(self._reply.words[: index + 1]))
             quoted = msgspec.json.encode(words).decode()
             outbox.put_text(
                 due_ns, f'{self._words_head}{outbox.new_id("event")}","delta":{quoted}}}'
             )
-        self._sent = index + 1
+        # Deltas may be sent out of order or twice.
+        self._sent = max(self._sent, index + 1)
         self.entry.audio_ms = self._reply.sent_ms(self._sent)
         self.entry.audio_tokens = -(-int(self.entry.audio_ms) // REPLY_MS_PER_TOKEN)
 
@@ -153,7 +155,7 @@ class WrittenOutput(_Message):
         outbox = self._place.outbox
         quoted = msgspec.json.encode(self._parts[index]).decode()
         outbox.put_text(due_ns, f'{self._head}{outbox.new_id("event")}","delta":{quoted}}}')
-        self._sent = index + 1
+        self._sent = max(self._sent, index + 1)
         self.entry.text_tokens = text_tokens("".join(self._parts[: self._sent]))
 
     def finish(self, due_ns: int, *, whole: bool) -> None:
@@ -189,7 +191,7 @@ class CallOutput:
         """Emit delta `index` of the arguments."""
         event_type = "response.function_call_arguments.delta"
         self._put(due_ns, event_type, **self._fields, delta=self._parts[index])
-        self._sent = index + 1
+        self._sent = max(self._sent, index + 1)
         self.entry.text_tokens = text_tokens("".join(self._parts[: self._sent]))
 
     def finish(self, due_ns: int, *, whole: bool) -> None:

@@ -18,8 +18,11 @@ from bench.server.wire.frames import text_frame
 BATCH_S = 0.005
 """How long audio may wait for that of other sessions: it halves what the model costs."""
 
-_MOST_WINDOWS = 32
-"""Of one session at a time: who sends a minute at once is not to make the others wait."""
+_MOST_WINDOWS, _MOST_EARS = 2, 12
+"""Heard at a time, some 0.4 ms for a window of each: between, the loop reads and writes.
+
+So neither who sends a minute at once nor many who speak at once make the others late.
+"""
 
 
 class Hearing:
@@ -49,18 +52,22 @@ class Hearing:
 
     def _listen(self) -> None:
         self._planned = False
-        ears = self._silero.listen(_MOST_WINDOWS)
-        self._waking += [self._owners[ear] for ear in ears if ear in self._owners]
-        self._wake_next()
+        ears = self._silero.listen(_MOST_WINDOWS, _MOST_EARS)
+        wakes = [self._owners[ear] for ear in ears if ear in self._owners]
+        if wakes and not self._waking:
+            asyncio.get_running_loop().call_soon(self._wake_next)
+        self._waking += wakes
         if self._silero.is_behind:
-            self.plan()
+            # After the loop has read and written what there is.
+            self._planned = True
+            asyncio.get_running_loop().call_soon(self._listen)
 
     def _wake_next(self) -> None:
         """Let one session act on what it heard, then the loop read and write, then the next."""
+        wake = self._waking.popleft()
         if self._waking:
-            wake = self._waking.popleft()
             asyncio.get_running_loop().call_soon(self._wake_next)
-            wake()
+        wake()
 
 
 class Served:

@@ -15,6 +15,7 @@ it after half a second below -60 dB moved or split the turns of 91 recordings in
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +66,19 @@ class Silero:
         """Whether there is something to listen to."""
         return bool(self._ready)
 
-    def listen(self, most_windows: int | None = None) -> list[NeuralEar]:
+    def listen(
+        self, most_windows: int | None = None, most_ears: int | None = None
+    ) -> list[NeuralEar]:
         """Hear what the ears have queued; give back those that have events to take.
 
         Windows of different ears share a call of the model; those of one ear follow each other.
-        At most `most_windows` of each are heard now, so that minutes of audio in one append do
-        not keep the others waiting; what is left is heard by the next calls.
+        At most `most_windows` of each of at most `most_ears` are heard now, so that minutes of
+        audio in one append, or many sessions at once, do not keep the caller from other work;
+        what is left is heard by the next calls, those first that have waited longest.
         """
-        ready = list(self._ready)
-        self._ready.clear()
+        ready = list(islice(self._ready, most_ears))
+        for ear in ready:
+            del self._ready[ear]
         hearing = [ear for ear in ready if ear._has_window()]
         rounds = 0
         while hearing and rounds != most_windows:

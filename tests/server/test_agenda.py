@@ -12,7 +12,7 @@ def test_plans_are_carried_out_by_instant_then_by_order() -> None:
     agenda = Agenda()
     done: list[tuple[str, int]] = []
     for name, due_ns in [("late", 30), ("first", 10), ("second", 10), ("never", 31)]:
-        agenda.plan(due_ns, lambda at_ns, name=name: done.append((name, at_ns)))
+        agenda.plan(due_ns, partial(lambda name, at_ns: done.append((name, at_ns)), name))
     agenda.carry_out(30)
     assert done == [("first", 10), ("second", 10), ("late", 30)]
     assert agenda.next_due_ns == 31

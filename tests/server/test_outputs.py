@@ -50,7 +50,8 @@ def tell(call: Any, item: dict[str, Any]) -> str:
 
 def ask(call: Any, ms: float = 5_000, **response: Any) -> list[dict[str, Any]]:
     seen: list[dict[str, Any]] = call.send({"type": "response.create", "response": response})
-    return seen + call.wait(ms)
+    seen += call.wait(ms)
+    return seen
 
 
 class Recorder:
@@ -273,7 +274,7 @@ def test_audio_comes_in_the_format_asked_for(
 def test_beside_a_response_others_may_be_asked_for(call: Any) -> None:
     tell(call, words("My name is Anna."))
     active = ask(call, 0)[0]["response"]["id"]
-    beside = {
+    beside: dict[str, Any] = {
         "conversation": "none",
         "metadata": {"topic": "summary"},
         "output_modalities": ["text"],

@@ -221,7 +221,9 @@ def selftest(
     users: Users = 200,
     run_time: RunTime = "60s",
     vad: Annotated[Engine, typer.Option(help="What the server hears with.")] = Engine.NEURAL,
-    reply_jitter_ms: Annotated[float, typer.Option(min=0, help="Spread of replies.")] = 150.0,
+    profile: Annotated[
+        str, typer.Option(help="How the server behaves; as for `rtbench serve`.")
+    ] = "typical",
     runs_dir: Annotated[
         Path | None, typer.Option(help="Where to keep the run; it is forgotten otherwise.")
     ] = None,
@@ -233,8 +235,7 @@ def selftest(
     """
     from bench.load.selftest import run_selftest
 
-    options = ["--vad", vad.value, "--reply-delay-ms", "300"]
-    options += ["--reply-jitter-ms", f"{reply_jitter_ms:g}"]
+    options = ["--vad", vad.value, "--profile", profile]
     raise typer.Exit(
         run_selftest(users=users, run_time=run_time, runs_dir=runs_dir, server_options=options)
     )

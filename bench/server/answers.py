@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from bench.server.context import Tokens, cached_of, fit, tokens_of
 from bench.server.conversation import Conversation, Entry, client_entry, text_tokens
 from bench.server.dialogue import Call, Say, Tools, answer
@@ -138,7 +140,7 @@ class Answers:
                 "Wait until the response is finished before creating a new one.",
             )
         entries = self._entries_for(request)
-        asked = self._asked(session, request, entries)
+        asked, kept = self._asked(session, request, entries)
         turn = self.turn
         self._turns += 1
         after_tool = bool(entries) and entries[-1].item["type"] == "function_call_output"
@@ -152,7 +154,7 @@ class Answers:
         if heard is not None:
             truth.item_id = heard.item_id
             truth.audio_end_ms, truth.heard_ns = heard.audio_end_ms, heard.heard_ns
-        choice = said or answer(entries, _tools(session, request), self._mind.voices.recorded)
+        choice = said or answer(kept, _tools(session, request), self._mind.voices.recorded)
         response = Response(
             outbox=self._outbox,
             conversation=self._conversation,
@@ -181,14 +183,17 @@ class Answers:
 
     def _asked(
         self, session: Session, request: ResponseRequest, entries: Sequence[Entry]
-    ) -> Asked:
+    ) -> tuple[Asked, list[Entry]]:
+        """What a response is made from, and what it still sees of `entries`."""
         instructions = request.instructions or session.instructions or ""
         extra = Tokens(text=text_tokens(instructions))
-        kept = fit(entries, session.truncation, instructions=extra.total, limit=CONTEXT_TOKENS)
+        truncation = msgspec.to_builtins(session.truncation)
+        kept = fit(entries, truncation, instructions=extra.total, limit=CONTEXT_TOKENS)
         given = tokens_of(kept) + extra
         cached = cached_of(self._billed, given)
-        self._billed = given
-        return Asked(session, request, given, cached)
+        if request.conversation != "none":
+            self._billed = given
+        return Asked(session, request, given, cached), kept
 
     def _output(self, asked: Asked, choice: Say | Call, truth: ResponseTruth) -> Output:
         place = Place(self._outbox, truth.response_id)

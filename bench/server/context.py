@@ -51,8 +51,8 @@ def fit(
     room, ratio = limit - instructions, 1.0
     if isinstance(truncation, dict):
         ratio = float(truncation.get("retention_ratio", 1.0))
-        limits = truncation.get("token_limits") or {}
-        room = min(room, int(limits.get("post_instructions", room)))
+        most = (truncation.get("token_limits") or {}).get("post_instructions")
+        room = room if most is None else min(room, int(most))
     kept = list(entries)
     used = tokens_of(kept).total
     if used <= room:

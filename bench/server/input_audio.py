@@ -207,10 +207,11 @@ class InputAudio:
         self._commit_item(entry, now_ns)
         self._leave_buffer()
 
-    def commit_silence(self, now_ns: int) -> str:
-        """Make an item of the silence that an idle caller sent; its id."""
+    def commit_silence(self, now_ns: int, waited_ms: float) -> None:
+        """Make an item of the silence that an idle caller sent for the last `waited_ms`."""
         item_id = self._outbox.new_id("item")
-        start_ms, end_ms = self._buffer_start_ms, self._audio.end_ms
+        end_ms = self._audio.end_ms
+        start_ms = max(self._buffer_start_ms, end_ms - waited_ms)
         self._outbox.put(
             now_ns,
             "input_audio_buffer.timeout_triggered",
@@ -220,7 +221,6 @@ class InputAudio:
         )
         self._commit_item(caller_entry(item_id, 0.0), now_ns)
         self._leave_buffer()
-        return item_id
 
     def clear(self, _event: dict[str, Any], now_ns: int) -> None:
         """Forget what is in the buffer."""

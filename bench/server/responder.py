@@ -141,9 +141,11 @@ class Responder:
 
     def advance(self, now_ns: int) -> list[Outgoing]:
         """Everything that is due by `now_ns`."""
-        self._agenda.carry_out(now_ns)
-        for response in self._answers.advance(now_ns):
-            self._await_caller(response, now_ns)
+        # Instant by instant, so that a late call sends everything in its order.
+        while (due_ns := self.next_due_ns()) is not None and due_ns <= now_ns:
+            self._agenda.carry_out(due_ns)
+            for response in self._answers.advance(due_ns):
+                self._await_caller(response, due_ns)
         return self._outbox.take()
 
     def next_due_ns(self) -> int | None:
@@ -268,13 +270,19 @@ class Responder:
         self._idle_plan = None
         if self._input.speaking or self._answers.active or not isinstance(self.session, Session):
             return
-        self._input.commit_silence(due_ns)
+        detection = turn_detection(self.session)
+        waited_ms = detection.idle_timeout_ms if detection else None
+        self._input.commit_silence(due_ns, waited_ms or 0)
         recorded = self._mind.voices.recorded
         question = Say(recorded.get(STILL_THERE, next(iter(recorded.values()))))
-        self._answers.begin(self.session, ResponseRequest(), due_ns, said=question)
+        try:
+            self._answers.begin(self.session, ResponseRequest(), due_ns, said=question)
+        except Refusal as refusal:
+            self._refuse(refusal, None, due_ns)
 
     def _transcribe(self, entry: Entry, now_ns: int) -> None:
-        if self.session.audio.input.transcription is not None:
+        # An idle caller's item holds nothing that could be transcribed.
+        if self.session.audio.input.transcription is not None and entry.audio_ms:
             turn = self._answers.turn
             delay_ms = turn.transcript_delay_ms * self._mind.load()
             fails = _is(turn, "transcription_failed")

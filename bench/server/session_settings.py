@@ -104,6 +104,15 @@ class _TranscriptionAudio(_Part):
     input: _Input = field(default_factory=lambda: _Input(transcription=_Transcription()))
 
 
+class _TokenLimits(_Part):
+    post_instructions: Annotated[int, Meta(ge=0)] | None = None
+
+
+class _RetentionRatio(_Part, tag_field="type", tag="retention_ratio"):
+    retention_ratio: Annotated[float, Meta(ge=0, le=1)]
+    token_limits: _TokenLimits | UnsetType | None = UNSET
+
+
 class Session(_Part, tag_field="type", tag="realtime"):
     """A whole session as `session.created` and `session.updated` tell it."""
 
@@ -113,7 +122,7 @@ class Session(_Part, tag_field="type", tag="realtime"):
     tools: list[dict[str, Any]] | None = []
     tool_choice: str | dict[str, Any] | None = "auto"
     max_output_tokens: TokenLimit | None = "inf"
-    truncation: str | dict[str, Any] | None = "auto"
+    truncation: Literal["auto", "disabled"] | _RetentionRatio | None = "auto"
     tracing: str | dict[str, Any] | None = None
     prompt: dict[str, Any] | None = None
     include: list[str] | None = None

@@ -104,7 +104,6 @@ def test_the_silence_lies_on_the_audio_clock(idle: Any) -> None:
     assert refused["error"]["code"] == "input_audio_buffer_commit_empty"
 
 
-@pytest.mark.xfail(strict=True, reason="the silence is told from the last commit on")
 def test_the_silence_is_what_came_after_the_reply_was_played(idle: Any) -> None:
     idle.append(bytes(48 * 500))
     answer(idle)
@@ -182,7 +181,6 @@ def test_written_replies_take_no_time_to_play(idle: Any) -> None:
     assert (asked_ns - done_ns) / 1e6 == pytest.approx(IDLE_MS, abs=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="the silence of an idle caller is said to have failed")
 def test_silence_is_not_transcribed(idle: Any) -> None:
     idle.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
     answer(idle)
@@ -191,7 +189,6 @@ def test_silence_is_not_transcribed(idle: Any) -> None:
     assert "conversation.item.input_audio_transcription.failed" not in kinds(idle.events)
 
 
-@pytest.mark.xfail(strict=True, reason="the question's refusal is not caught")
 def test_a_question_that_does_not_fit_leaves_the_session_open(
     call_with: Callable[..., Any],
 ) -> None:

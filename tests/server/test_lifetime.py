@@ -28,7 +28,6 @@ def test_a_session_is_told_of_its_end_before_it(
     assert call.responder.next_due_ns() is None
 
 
-@pytest.mark.xfail(strict=True, reason="plans are carried out before responses that were due")
 def test_the_end_comes_after_what_was_due_before_it(call_with: Callable[..., Any]) -> None:
     call = call_with(Profile(session_s=60.0))
     call.wait(55_000)

@@ -367,7 +367,6 @@ def test_what_is_beside_the_conversation_is_not_billed_with_it(call: Any) -> Non
     assert before == after == 100
 
 
-@pytest.mark.xfail(strict=True, reason="the whole conversation is answered, not what was kept")
 def test_what_was_truncated_away_is_forgotten(call: Any) -> None:
     call.update(
         output_modalities=["text"],
@@ -386,7 +385,6 @@ def test_what_was_truncated_away_is_forgotten(call: Any) -> None:
     assert text == "I do not know your name yet."
 
 
-@pytest.mark.xfail(strict=True, reason="what is inside a truncation is not checked")
 @pytest.mark.parametrize(
     "truncation",
     [

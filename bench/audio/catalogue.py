@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -32,7 +33,6 @@ class Catalogue:
         self.directory = directory
         self._entries = entries
         self._loaded: dict[str, Utterance] = {}
-        self._pieces: Pieces | None = None
 
     @classmethod
     def open(cls, directory: Path) -> Catalogue:
@@ -62,6 +62,16 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
+
+    @cached_property
+    def pieces(self) -> Pieces | None:
+        """The folder's bank of pieces, opened when first asked for; None where it has none.
+
+        Raises:
+            Problem: it has one that cannot be read.
+        """
+        folder = self.directory / PIECES_FOLDER
+        return Pieces.open(folder) if (folder / BANK_NAME).exists() else None
 
     def entry(self, utterance_id: str) -> ClipEntry:
         """What the manifest says of a clip, without reading its audio.
@@ -126,12 +136,9 @@ class Catalogue:
     def _introduction(self, utterance_id: str) -> Utterance | None:
         """The caller with that id; None where it is no such id or there is no bank."""
         wanted = _INTRODUCTION.fullmatch(utterance_id)
-        folder = self.directory / PIECES_FOLDER
-        if wanted is None or not (folder / BANK_NAME).exists():
+        if wanted is None or self.pieces is None:
             return None
-        if self._pieces is None:
-            self._pieces = Pieces.open(folder)
-        return introduction(self._pieces, int(wanted[1]))
+        return introduction(self.pieces, int(wanted[1]))
 
 
 def default_directory() -> Path:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from threadpoolctl import threadpool_limits
 
 from bench.audio.catalogue import Catalogue, default_directory
-from bench.audio.pieces import PIECES_FOLDER, Pieces, caller_pieces
+from bench.audio.pieces import caller_pieces
 from bench.audio.utterance import Utterance
 from bench.problem import Problem
 from bench.server.alarm import Alarm
@@ -267,8 +267,7 @@ def _is_idle(session: Admitted) -> bool:
 def _clips(catalogue: Catalogue) -> list[Utterance]:
     """All that a caller may say: the folder's clips, and the pieces that names are made of."""
     clips = [catalogue.get(name) for name in catalogue]
-    folder = catalogue.directory / PIECES_FOLDER
-    return clips + (caller_pieces(Pieces.open(folder)) if folder.is_dir() else [])
+    return clips + (caller_pieces(catalogue.pieces) if catalogue.pieces else [])
 
 
 def _energy_ear(start_ms: int) -> EnergyEar:

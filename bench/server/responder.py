@@ -102,9 +102,7 @@ class Responder:
     def open(self, now_ns: int) -> list[Outgoing]:
         """What a client is greeted with."""
         self._tune()
-        self._outbox.put(
-            now_ns, "session.created", session=describe_session(self.session, self.session_id)
-        )
+        self._tell_session("session.created", now_ns)
         expiry_ns = now_ns + round(self._mind.profile.session_s * 1e9)
         self._agenda.plan(expiry_ns, self._expire)
         return self._outbox.take()
@@ -199,9 +197,7 @@ class Responder:
             )
         self.session = session
         self._tune()
-        self._outbox.put(
-            now_ns, "session.updated", session=describe_session(self.session, self.session_id)
-        )
+        self._tell_session("session.updated", now_ns)
 
     def _tell_session(self, event_type: str, now_ns: int) -> None:
         shown = describe_session(self.session, self.session_id)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.audio.catalogue import Catalogue
 from bench.audio.codec import Codec
-from bench.audio.pieces import ASSISTANT, PIECES_FOLDER, Pieces
+from bench.audio.pieces import ASSISTANT, Pieces
 from bench.audio.resample import resample
 from bench.audio.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Utterance
 from bench.problem import Problem
@@ -86,8 +86,7 @@ class Voices:
                 f"{catalogue.directory}: no clip of category {REPLY_CATEGORY!r}, "
                 "so the server has nothing to say"
             )
-        folder = catalogue.directory / PIECES_FOLDER
-        return cls(clips, Pieces.open(folder) if folder.is_dir() else None, profile)
+        return cls(clips, catalogue.pieces, profile)
 
     def _say(self, text: str, codec: Codec, speed: float) -> Reply:
         speech, words = self._speech(text)

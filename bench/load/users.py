@@ -8,6 +8,7 @@ from typing import Any, cast
 import gevent
 from locust import User
 from locust.exception import RescheduleTask, StopUser
+from locust.user.task import LOCUST_STATE_STOPPING
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.outcomes import OUTCOMES
@@ -79,6 +80,16 @@ class RealtimeUser(User):
             super().run()
         finally:
             self._hang_up()
+
+    def stop(self, force: bool = False) -> bool:
+        """Stop as any Locust user; being asked again while stopping changes nothing.
+
+        An interrupt reaches a worker from the terminal and through its master, and Locust
+        raises where the second stop meets a user that the first has not yet brought to rest.
+        """
+        if self._state == LOCUST_STATE_STOPPING and not force:
+            return False
+        return bool(super().stop(force))
 
     def _worker(self) -> RunWorker:
         worker = lifecycle_of(self.environment).worker

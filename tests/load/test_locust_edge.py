@@ -17,6 +17,7 @@ from pathlib import Path
 import bench.load.live as live
 import bench.load.control as control
 import bench.load.lifecycle as lifecycle
+import bench.load.users as users
 from locust.stats import RequestStats
 from bench.problem import Problem
 
@@ -42,6 +43,16 @@ def named(runs_dir, run_id):
         return f"Problem: {problem}"
 
 
+class Caller(users.RealtimeUser):
+    pass
+
+
+def stopped_twice():
+    caller = Caller(Simple(host=None))
+    caller._state = "running"
+    return [caller.stop(), caller.stop()]
+
+
 ttfa = [("ttfa", "a", float(ms), None) for ms in range(1, 101)]
 crowd = [("ttfa", "a", 841.0, None)] * 9_000 + [("ttfa", "a", 1_290.0, None)] * 3_000
 crowd += [("ttfa", "a", None, "x")] * 120
@@ -49,6 +60,7 @@ taken = Path(sys.argv[1])
 for name in ("run", "run-2"):
     (taken / name).mkdir()
 print(json.dumps({
+    "stopped twice": stopped_twice(),
     "empty": view([], users=0, lateness=None).line(0.0),
     "some": view([*ttfa, ("setup", "U", 7.0, "bad"), ("ttfa", "b", 900.0, "late")]).line(61.4),
     "missing": view([("ttfa", "a", None, "gone")]).line(5.0),
@@ -162,3 +174,7 @@ def test_host_of_a_scenarios_class_counts(edge: dict[str, Any]) -> None:
 
 def test_locusts_page_keeps_milliseconds(edge: dict[str, Any]) -> None:
     assert edge["whole"] == [0, 842, 12_345]
+
+
+def test_user_asked_to_stop_twice_stops_once(edge: dict[str, Any]) -> None:
+    assert edge["stopped twice"] == [False, False]

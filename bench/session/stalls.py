@@ -1,0 +1,214 @@
+"""Turns what a loop saw around each late look at its schedule into stalls and their causes.
+
+Wired into a loop in five lines; they cost a comparison and a store while nothing is late::
+
+    now_ns, due_ns = time.monotonic_ns(), pacer.next_due_ns
+    if due_ns is not None and now_ns - due_ns > LIMIT_NS:
+        stalls.note(due_ns, now_ns, serving)   # id of the session just served, None in a
+    elif now_ns >= stalls.sample_at_ns:        # turn's first look, "" after a batch of sends
+        stalls.sample(now_ns)
+    stalls.looked_ns = now_ns
+
+`stalls` is `Stalls(time.thread_time_ns, time.process_time_ns)`. Whoever watches the garbage
+collector calls `collected`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+LIMIT_NS = 5_000_000
+"""A loop that looks at its schedule later than this after a frame was due has stalled."""
+
+SAMPLE_INTERVAL_NS = 1_000_000
+"""Age up to which a reading of the processor clocks still tells what a stall was spent on."""
+
+WORST = 20
+"""Stalls kept one by one."""
+
+CAUSES = {
+    "collector": "garbage collection",
+    "engine": "the engine's own reading and sending",
+    "other_work": "other work in the process: scenario code, Locust",
+    "thread": "another thread of the process, such as the one that writes the record",
+    "host": "the host gave the processor to others",
+    "backlog": "catching up: more frames were due than could be sent",
+}
+"""What a stall is put down to, and the words for it."""
+
+
+class Stall(NamedTuple):
+    """One stall: from when a frame was due (or the look before) to when the loop looked."""
+
+    begin_ns: int
+    end_ns: int
+    cause: str
+    session_id: str | None
+    """The session whose data the engine was moving, where that was the cause."""
+
+    @property
+    def ms(self) -> float:
+        """How long it lasted."""
+        return (self.end_ns - self.begin_ns) / 1e6
+
+
+@dataclass(slots=True)
+class _Tally:
+    count: int = 0
+    total_ns: int = 0
+    worst_ns: int = 0
+
+    def add(self, lasted_ns: int) -> None:
+        self.count += 1
+        self.total_ns += lasted_ns
+        self.worst_ns = max(self.worst_ns, lasted_ns)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "count": self.count,
+            "total_ms": self.total_ns / 1e6,
+            "worst_ms": self.worst_ns / 1e6,
+        }
+
+
+class Stalls:
+    """The stalls of one loop, by cause.
+
+    Time counts once: all stalls together are the time during which the oldest frame due was
+    overdue by more than `LIMIT_NS`. A gap between two looks longer than that is one stall, put
+    down to what most of it was spent on; late looks in quick succession are one `backlog`.
+
+    `thread_cpu_ns` and `process_cpu_ns` are the processor clocks of the loop's thread and of its
+    process.
+    """
+
+    def __init__(
+        self, thread_cpu_ns: Callable[[], int], process_cpu_ns: Callable[[], int]
+    ) -> None:
+        self.looked_ns = 0
+        """The latest look at the schedule; the loop sets it."""
+        self.sample_at_ns = 0
+        """When `sample` is wanted next."""
+        self._thread_cpu_ns = thread_cpu_ns
+        self._process_cpu_ns = process_cpu_ns
+        self._thread_ns = thread_cpu_ns()
+        self._process_ns = process_cpu_ns()
+        self._pauses: deque[tuple[int, int]] = deque(maxlen=64)
+        self._tallies: dict[str, _Tally] = {}
+        self._worst: list[tuple[int, int, Stall]] = []
+        self._recent: Stall | None = None
+        self._backlog: Stall | None = None
+
+    def sample(self, now_ns: int) -> None:
+        """Be ready to explain a stall that begins after this look, which found nothing late."""
+        self._end_backlog()
+        self._read_clocks(now_ns)
+
+    def _read_clocks(self, now_ns: int) -> None:
+        self._thread_ns = self._thread_cpu_ns()
+        self._process_ns = self._process_cpu_ns()
+        self.sample_at_ns = now_ns + SAMPLE_INTERVAL_NS
+
+    def collected(self, begin_ns: int, end_ns: int) -> None:
+        """Take note of a garbage collection."""
+        self._pauses.append((begin_ns, end_ns))
+
+    def note(self, due_ns: int, now_ns: int, serving: str | None = None) -> None:
+        """Take note of a look at `now_ns` that found a frame overdue since `due_ns`.
+
+        `serving` is the session whose data was moved since the look before, `""` for several,
+        None when the loop comes back from elsewhere.
+        """
+        begin_ns = max(due_ns, self.looked_ns)
+        if now_ns - begin_ns > LIMIT_NS:
+            self._end_backlog()
+            cause = self._explain(begin_ns, now_ns, inside=serving is not None)
+            session_id = serving or None if cause == "engine" else None
+            stall = Stall(begin_ns, now_ns, cause, session_id)
+            self._tallies.setdefault(cause, _Tally()).add(now_ns - begin_ns)
+            self._keep(stall)
+        else:
+            self._extend_backlog(due_ns, begin_ns, now_ns)
+        self._read_clocks(now_ns)
+
+    def _explain(self, begin_ns: int, end_ns: int, *, inside: bool) -> str:
+        """What most of a gap was spent on."""
+        thread_ns = self._thread_cpu_ns() - self._thread_ns
+        process_ns = self._process_cpu_ns() - self._process_ns
+        collecting_ns = sum(
+            max(0, min(end, end_ns) - max(begin, begin_ns)) for begin, end in self._pauses
+        )
+        rest_ns = max(0, end_ns - begin_ns - collecting_ns)
+        ran_ns = min(rest_ns, max(0, thread_ns - collecting_ns))
+        away_ns = rest_ns - ran_ns
+        by_threads_ns = min(away_ns, max(0, process_ns - thread_ns))
+        spent_ns = {
+            "collector": collecting_ns,
+            "engine" if inside else "other_work": ran_ns,
+            "thread": by_threads_ns,
+            "host": away_ns - by_threads_ns,
+        }
+        return max(spent_ns, key=spent_ns.__getitem__)
+
+    def _extend_backlog(self, due_ns: int, begin_ns: int, now_ns: int) -> None:
+        tally = self._tallies.setdefault("backlog", _Tally())
+        if self._backlog is None or due_ns > self._backlog.end_ns:
+            self._end_backlog()
+            self._backlog = Stall(begin_ns, now_ns, "backlog", None)
+            tally.add(now_ns - begin_ns)
+        else:
+            self._backlog = self._backlog._replace(end_ns=now_ns)
+            tally.total_ns += now_ns - begin_ns
+        tally.worst_ns = max(tally.worst_ns, now_ns - self._backlog.begin_ns)
+
+    def _end_backlog(self) -> None:
+        if self._backlog is not None:
+            self._keep(self._backlog)
+            self._backlog = None
+
+    def _keep(self, stall: Stall) -> None:
+        lasted_ns = stall.end_ns - stall.begin_ns
+        heapq.heappush(self._worst, (lasted_ns, stall.begin_ns, stall))
+        if len(self._worst) > WORST:
+            heapq.heappop(self._worst)
+        if self._recent is None or stall.ms > self._recent.ms:
+            self._recent = stall
+
+    def take_recent(self) -> Stall | None:
+        """The worst stall since this was last asked, a backlog that still lasts included."""
+        recent, self._recent = self._recent, None
+        lasting = self._backlog
+        if recent is None or (lasting is not None and lasting.ms > recent.ms):
+            return lasting
+        return recent
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready: how often, how long and how bad, in all and by cause, and the worst.
+
+        `limit_ms`, `count`, `total_ms`, `worst_ms`, `by_cause` {cause: {`count`, `total_ms`,
+        `worst_ms`}}, `worst` [{`begin_ns`, `ms`, `cause`, `session_id`}], longest first.
+        """
+        worst = [stall for _, _, stall in sorted(self._worst, reverse=True)]
+        if self._backlog is not None:
+            worst = sorted([*worst, self._backlog], key=lambda stall: -stall.ms)[:WORST]
+        tallies = self._tallies.values()
+        return {
+            "limit_ms": LIMIT_NS / 1e6,
+            "count": sum(tally.count for tally in tallies),
+            "total_ms": sum(tally.total_ns for tally in tallies) / 1e6,
+            "worst_ms": max((tally.worst_ns for tally in tallies), default=0) / 1e6,
+            "by_cause": {name: tally.facts() for name, tally in sorted(self._tallies.items())},
+            "worst": [
+                {
+                    "begin_ns": stall.begin_ns,
+                    "ms": stall.ms,
+                    "cause": stall.cause,
+                    "session_id": stall.session_id,
+                }
+                for stall in worst
+            ],
+        }

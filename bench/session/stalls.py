@@ -30,16 +30,6 @@ SAMPLE_INTERVAL_NS = 1_000_000
 WORST = 20
 """Stalls kept one by one."""
 
-CAUSES = {
-    "collector": "garbage collection",
-    "engine": "the engine's own reading and sending",
-    "other_work": "other work in the process: scenario code, Locust",
-    "thread": "another thread of the process, such as the one that writes the record",
-    "host": "the host gave the processor to others",
-    "backlog": "catching up: more frames were due than could be sent",
-}
-"""What a stall is put down to, and the words for it."""
-
 
 class Stall(NamedTuple):
     """One stall: from when a frame was due (or the look before) to when the loop looked."""
@@ -47,6 +37,7 @@ class Stall(NamedTuple):
     begin_ns: int
     end_ns: int
     cause: str
+    """One of `bench.runs.causes`."""
     session_id: str | None
     """The session whose data the engine was moving, where that was the cause."""
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.session.stalls import CAUSES, LIMIT_NS, SAMPLE_INTERVAL_NS, WORST, Stalls
+from bench.runs.causes import CAUSES
+from bench.session.stalls import LIMIT_NS, SAMPLE_INTERVAL_NS, WORST, Stalls
 
 MS = 1_000_000
 START = 7_000_000 * MS

@@ -1,0 +1,112 @@
+"""Turns frames due and sent, and samples of a process, into the figures of a trial. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Instants = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a trial that counts, in monotonic ns."""
+
+    from_ns: int
+    to_ns: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.to_ns - self.from_ns) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How frames left in a window: those its sessions owed, those sent before it was over.
+
+    A frame due in the last chunk of the window has one more chunk's time to leave.
+    """
+
+    owed: int
+    sent: int
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+
+    @property
+    def share(self) -> float:
+        return self.sent / self.owed if self.owed else 0.0
+
+
+def pace_of(appends: pa.Table, sessions: int, chunk_ms: int, window: Window) -> Pace:
+    """Judge rows of APPEND_SCHEMA; a session of `sessions` that never came owes its frames too."""
+    chunk_ns = chunk_ms * 1_000_000
+    due_ns = appends["due_ns"].to_numpy()
+    owed, seen = 0, 0
+    for first_ns in first_dues(appends):
+        seen += 1
+        owed += max(_count(window.to_ns - first_ns, chunk_ns), 0)
+        owed -= max(_count(window.from_ns - first_ns, chunk_ns), 0)
+    owed += max(sessions - seen, 0) * ((window.to_ns - window.from_ns) // chunk_ns)
+    inside = (due_ns >= window.from_ns) & (due_ns < window.to_ns)
+    rows = appends.filter(pa.array(inside))
+    late_ms = pc.subtract(rows["sent_ns"], rows["due_ns"]).drop_null().to_numpy() / 1e6
+    in_time = pc.less(rows["sent_ns"], window.to_ns + chunk_ns).drop_null()
+    sent = int(pc.sum(in_time).as_py() or 0)
+    if not len(late_ms):
+        return Pace(owed, sent, None, None, None)
+    p50, p99 = np.percentile(late_ms, (50, 99), method="inverted_cdf")
+    return Pace(owed, sent, float(p50), float(p99), float(late_ms.max()))
+
+
+def first_dues(appends: pa.Table) -> list[int]:
+    """When each session's first frame was due."""
+    grouped = appends.group_by("session_id").aggregate([("due_ns", "min")])
+    firsts: list[int] = grouped["due_ns_min"].to_pylist()
+    return firsts
+
+
+def _count(span_ns: int, chunk_ns: int) -> int:
+    """Instants 0, chunk, 2 chunks, … before `span_ns`."""
+    return -(-span_ns // chunk_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A process at an instant: CPU seconds used so far, resident bytes, open files."""
+
+    at_ns: int
+    cpu_s: float
+    rss_bytes: int
+    files: int = 0
+
+
+def cpu_between(samples: list[Sample], window: Window) -> float | None:
+    """CPU seconds used in a window, between samples as if evenly; None without samples."""
+    if len(samples) < 2:
+        return None
+    at = [float(sample.at_ns) for sample in samples]
+    used = [sample.cpu_s for sample in samples]
+    start, end = np.interp([window.from_ns, window.to_ns], at, used)
+    return float(end - start)
+
+
+def growth_bytes(samples: list[Sample], before_ns: int, at_ns: int) -> int | None:
+    """How much a process grew between two instants, by the last sample before each."""
+    before = [sample.rss_bytes for sample in samples if sample.at_ns <= before_ns]
+    until = [sample.rss_bytes for sample in samples if sample.at_ns <= at_ns]
+    return until[-1] - before[-1] if before else None
+
+
+def slope_percent_per_hour(samples: list[Sample], window: Window) -> float | None:
+    """Least-squares slope of resident memory in a window, relative to its mean."""
+    inside = [s for s in samples if window.from_ns <= s.at_ns <= window.to_ns]
+    if len(inside) < 3:
+        return None
+    hours = (np.array([s.at_ns for s in inside], float) - window.from_ns) / 3.6e12
+    rss = np.array([s.rss_bytes for s in inside], float)
+    return float(np.polyfit(hours, rss, 1)[0] / rss.mean() * 100)

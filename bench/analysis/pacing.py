@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +13,43 @@ from numpy.typing import NDArray
 
 from bench.analysis.statistics import Distribution, distribution
 
-APPEND_COLUMNS = ("due_ns", "sent_ns")
-"""The columns of appends.parquet that pacing needs."""
+APPEND_COLUMNS = ("session_id", "due_ns", "sent_ns", "offered_ns")
+"""The columns of appends.parquet that pacing needs; `offered_ns` is not in every run's."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacingResult:
-    """How frames left: lateness in ms is sent - due of those sent; `missing` were never sent."""
+    """How frames left.
+
+    `lateness_ms` is the instrument's: from the instant a frame was due to the one it was first
+    offered to the socket; `missing` were never offered. `held_ms` is the target's: from then to
+    the instant the socket had taken the whole frame, of frames that had to wait for room
+    because the target did not read; `missing` were never taken.
+    """
 
     frames_due: int
     frames_sent: int
     lateness_ms: Distribution
+    held_ms: Distribution
+    sessions_held: int
+
+    @property
+    def frames_held(self) -> int:
+        """Frames that found no room."""
+        return self.held_ms.n + self.held_ms.missing
+
+    def to_json(self) -> dict[str, Any]:
+        """`pacing` of summary.json."""
+        return {
+            "frames_due": self.frames_due,
+            "frames_sent": self.frames_sent,
+            "lateness_ms": self.lateness_ms.to_json(),
+            "held_back": {
+                "frames": self.frames_held,
+                "sessions": self.sessions_held,
+                "held_ms": self.held_ms.to_json(),
+            },
+        }
 
 
 class Pacing:
@@ -30,13 +57,27 @@ class Pacing:
 
     def __init__(self) -> None:
         self._lateness_ms: list[NDArray[np.float64]] = []
+        self._held_ms: list[NDArray[np.float64]] = []
+        self._held_sessions: set[str] = set()
         self._due = 0
+        self._sent = 0
+        self._held = 0
 
     def add(self, frames: pa.RecordBatch | pa.Table) -> None:
         """Take rows of APPEND_SCHEMA; only APPEND_COLUMNS are looked at."""
-        late_ns = pc.subtract(frames.column("sent_ns"), frames.column("due_ns")).drop_null()
-        self._lateness_ms.append(late_ns.to_numpy() / 1e6)
         self._due += frames.num_rows
+        self._sent += frames.num_rows - frames.column("sent_ns").null_count
+        self._lateness_ms.append(lateness_ms(frames))
+        if "offered_ns" in frames.schema.names:
+            self._add_held(frames.filter(pc.is_valid(frames.column("offered_ns"))))
+
+    def _add_held(self, frames: pa.RecordBatch | pa.Table) -> None:
+        if not frames.num_rows:
+            return
+        held_ns = pc.subtract(frames.column("sent_ns"), frames.column("offered_ns"))
+        self._held += frames.num_rows
+        self._held_ms.append(held_ns.drop_null().to_numpy() / 1e6)
+        self._held_sessions.update(pc.unique(frames.column("session_id")).to_pylist())
 
     def add_all(self, batches: Iterable[pa.RecordBatch | pa.Table]) -> Pacing:
         """Take every batch; gives itself back."""
@@ -46,12 +87,30 @@ class Pacing:
 
     def result(self) -> PacingResult:
         """Everything taken so far."""
-        late_ms = np.concatenate(self._lateness_ms) if self._lateness_ms else np.empty(0)
+        late_ms = _joined(self._lateness_ms)
+        held_ms = _joined(self._held_ms)
         return PacingResult(
             frames_due=self._due,
-            frames_sent=len(late_ms),
+            frames_sent=self._sent,
             lateness_ms=distribution(late_ms, missing=self._due - len(late_ms)),
+            held_ms=distribution(held_ms, missing=self._held - len(held_ms)),
+            sessions_held=len(self._held_sessions),
         )
+
+
+def lateness_ms(frames: pa.RecordBatch | pa.Table) -> NDArray[np.float64]:
+    """How late the instrument was with each frame that it offered to a socket, in ms."""
+    offered_ns = frames.column("sent_ns")
+    if "offered_ns" in frames.schema.names:
+        offered_ns = pc.coalesce(frames.column("offered_ns"), offered_ns)
+    late_ns: NDArray[np.int64] = (
+        pc.subtract(offered_ns, frames.column("due_ns")).drop_null().to_numpy()
+    )
+    return late_ns / 1e6
+
+
+def _joined(pieces: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate(pieces) if pieces else np.empty(0)
 
 
 def client_lag_ms(events: pa.Table | pa.RecordBatch) -> NDArray[np.float64]:

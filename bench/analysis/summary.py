@@ -38,12 +38,12 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
     cut off, session metrics of all sessions.
     """
     measured = [turn for turn in record.turns if turn.turn_class == MEASURED]
-    reasons = judge_run(run, record.pacing.lateness_ms, record.client_lag_ms, len(measured))
+    judgement = judge_run(run, record.pacing, record.client_lag_ms, len(measured))
     return {
         "schema_version": SCHEMA_VERSION,
         "rtbench_version": rtbench_version,
         "run_id": run.get("run_id"),
-        "validity": {"valid": not reasons, "reasons": reasons},
+        "validity": judgement.to_json(),
         "duration_s": record.clock.duration_s,
         "sessions": _sessions(record.sessions),
         "turns": _turns(record.turns),
@@ -54,11 +54,7 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
             for metric in METRICS.values()
         },
         "by_utterance": _by_utterance(measured),
-        "pacing": {
-            "frames_due": record.pacing.frames_due,
-            "frames_sent": record.pacing.frames_sent,
-            "lateness_ms": record.pacing.lateness_ms.to_json(),
-        },
+        "pacing": record.pacing.to_json(),
         "client_lag_ms": record.client_lag_ms.to_json(),
         "unattributed": _unattributed(record.unattributed),
         "errors": _errors(record.faults, record.clock),

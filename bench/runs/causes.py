@@ -9,7 +9,7 @@ FEWER_USERS = "give each process fewer users: add processes (--processes) or mac
 
 
 class Cause(NamedTuple):
-    """Something that held up the engine: what it was, and the mend."""
+    """Something that held up the engine, in words that fit "owing to", and the mend."""
 
     words: str
     mend: str
@@ -26,9 +26,9 @@ CAUSES: dict[str, Cause] = {
         "another thread of the process, such as the one that writes the record", FEWER_USERS
     ),
     "host": Cause(
-        "the processor was given to other programs",
+        "other programs on the processor",
         "use a quieter machine, or leave a core free beside rtbench and the target",
     ),
-    "backlog": Cause("more frames were due than the process could send", FEWER_USERS),
+    "backlog": Cause("more frames due than the process could send", FEWER_USERS),
 }
 """What a stall is put down to in run.json, by name."""

@@ -12,39 +12,82 @@ from bench.analysis.pacing import Pacing, client_lag_ms
 from bench.analysis.statistics import distribution
 from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA
 
-
-def frames(rows):
-    """(session, due_ns, sent_ns) as a batch of appends.parquet."""
-    columns = zip(*((s, i, due, sent) for i, (s, due, sent) in enumerate(rows)), strict=True)
-    arrays = [
-        pa.array(list(values), field.type)
-        for values, field in zip(columns, APPEND_SCHEMA, strict=True)
+SCHEMA = pa.schema(
+    [
+        *(APPEND_SCHEMA.field(name) for name in ("session_id", "index", "due_ns", "sent_ns")),
+        pa.field("offered_ns", pa.int64()),
     ]
-    return pa.record_batch(arrays, schema=APPEND_SCHEMA)
-
-
-ROWS = st.lists(
-    st.tuples(
-        st.sampled_from(["w0-00001", "w0-00002", "w1-00001"]),
-        st.integers(0, 2**62),
-        st.none() | st.integers(0, 10**9),
-    ).map(lambda row: (row[0], row[1], None if row[2] is None else row[1] + row[2])),
-    min_size=1,
 )
+
+
+def frames(rows, *, with_offered=True):
+    """(session, due_ns, sent_ns, offered_ns) as a batch of appends.parquet."""
+    columns = zip(*((row[0], i, *row[1:]) for i, row in enumerate(rows)), strict=True)
+    arrays = [
+        pa.array(list(values), field.type) for values, field in zip(columns, SCHEMA, strict=True)
+    ]
+    batch = pa.record_batch(arrays, schema=SCHEMA)
+    return batch if with_offered else batch.select(SCHEMA.names[:-1])
+
+
+@st.composite
+def rows_of_frames(draw):
+    session = draw(st.sampled_from(["w0-00001", "w0-00002", "w1-00001"]))
+    due_ns = draw(st.integers(0, 2**62))
+    late_ns = draw(st.integers(0, 10**9))
+    held_ns = draw(st.none() | st.integers(1, 10**9))
+    taken = draw(st.booleans())
+    if held_ns is None:
+        return session, due_ns, due_ns + late_ns if taken else None, None
+    offered_ns = due_ns + late_ns
+    return session, due_ns, offered_ns + held_ns if taken else None, offered_ns
+
+
+ROWS = st.lists(rows_of_frames(), min_size=1)
 
 
 @given(rows=ROWS, size=st.integers(1, 7))
 def test_batches_add_up_to_the_whole(rows, size):
     batches = [frames(rows[i : i + size]) for i in range(0, len(rows), size)]
     result = Pacing().add_all(batches).result()
-    late_ms = [(sent - due) / 1e6 for _, due, sent in rows if sent is not None]
+    offered = [(due, sent if off is None else off) for _, due, sent, off in rows]
+    late_ms = [(off - due) / 1e6 for due, off in offered if off is not None]
     assert result.lateness_ms == distribution(late_ms, missing=len(rows) - len(late_ms))
-    assert (result.frames_due, result.frames_sent) == (len(rows), len(late_ms))
+    held = [(session, sent, off) for session, _, sent, off in rows if off is not None]
+    held_ms = [(sent - off) / 1e6 for _, sent, off in held if sent is not None]
+    assert result.held_ms == distribution(held_ms, missing=len(held) - len(held_ms))
+    assert result.frames_held == len(held)
+    assert result.sessions_held == len({session for session, _, _ in held})
+    sent = sum(row[2] is not None for row in rows)
+    assert (result.frames_due, result.frames_sent) == (len(rows), sent)
     assert Pacing().add_all([pa.Table.from_batches(batches)]).result() == result
 
 
+def test_what_the_target_held_back_is_not_our_lateness():
+    due_ns = 10**15
+    rows = [
+        ("w0-00001", due_ns, due_ns + 100_000, None),
+        ("w0-00002", due_ns, due_ns + 900_000_000, due_ns + 100_000),
+        ("w0-00002", due_ns + 20_000_000, None, due_ns + 20_100_000),  # never taken
+    ]
+    result = Pacing().add_all([frames(rows)]).result()
+    assert (result.lateness_ms.n, result.lateness_ms.missing) == (3, 0)
+    assert result.lateness_ms.max == pytest.approx(0.1)
+    assert (result.frames_held, result.sessions_held) == (2, 1)
+    assert (result.held_ms.n, result.held_ms.missing) == (1, 1)
+    assert result.held_ms.max == pytest.approx(899.9)
+
+
+def test_older_folders_know_no_offers():
+    rows = [("w0-00001", 0, 2_000_000, None), ("w0-00001", 20_000_000, None, None)]
+    result = Pacing().add_all([frames(rows, with_offered=False)]).result()
+    assert result == Pacing().add_all([frames(rows)]).result()
+    assert (result.lateness_ms.max, result.lateness_ms.missing) == (2.0, 1)
+    assert result.to_json()["held_back"]["frames"] == 0
+
+
 def test_no_frames():
-    result = Pacing().add_all([frames([("a-1", 0, 1)]).slice(0, 0)]).result()
+    result = Pacing().add_all([frames([("a-1", 0, 1, None)]).slice(0, 0)]).result()
     assert (result.frames_due, result.frames_sent) == (0, 0)
     assert Pacing().result().lateness_ms.p99.value is None
 

@@ -18,13 +18,15 @@ from gevent.event import Event
 
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan
-from bench.runs.environment import usage
+from bench.load.vitals import Vitals
+from bench.runs.environment import read_counters
 from bench.runs.folder import RunFolder, part_files
 from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.realtime import RealtimeSession
 from bench.session.stamps import StampClock, read_anchor
 
 PART_INTERVAL_S = 2.0
+VITALS_INTERVAL_S = 1.0
 _SWITCH_INTERVAL_S = 0.000_5
 """How long a thread that writes parts may keep the interpreter from the pacer."""
 
@@ -58,8 +60,10 @@ class RunWorker:
         self._anchors = [read_anchor()]
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         _pay_first_costs()
+        self._vitals = Vitals(read_counters())
         self._closing = Event()
         self._flusher = gevent.spawn(self._flush_until_closing)
+        self._watcher = gevent.spawn(self._watch_until_closing)
         report("opened", {"worker": name, **self._facts()})
 
     def open_session(
@@ -97,15 +101,18 @@ class RunWorker:
     def close(self) -> None:
         """Write the last part, stop the engine and say that nothing more will come."""
         self._closing.set()
+        self._watcher.join()
         self._flusher.join()  # killed while it writes, it would lose the part it has taken
         for session in list(self.open_sessions):
             self.close_session(session)
         self._flush()
         self._loop.close()
+        self._vitals.sample(read_counters(), sending=False)
         self._anchors.append(read_anchor())
         self._report("closed", {"worker": self.name, **self._facts()})
 
     def _facts(self) -> dict[str, Any]:
+        process = self._vitals.facts()
         return {
             "host": platform.node(),
             "pid": os.getpid(),
@@ -115,8 +122,14 @@ class RunWorker:
             "clock_anchors": [asdict(anchor) for anchor in self._anchors],
             "kernel_stamps": self._stamped_by_kernel,
             "utterances": self.plan.catalogue.loaded_hashes(),
-            **usage(),
+            "cpu_s": process["cpu_user_s"] + process["cpu_system_s"],
+            "max_rss_bytes": process["rss_max_bytes"],
+            "process": process,
         }
+
+    def _watch_until_closing(self) -> None:
+        while not self._closing.wait(VITALS_INTERVAL_S):
+            self._vitals.sample(read_counters(), sending=bool(self.open_sessions))
 
     def _flush_until_closing(self) -> None:
         while not self._closing.wait(PART_INTERVAL_S):

@@ -6,6 +6,8 @@ import os
 import platform
 import resource
 import sys
+import time
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -46,10 +48,55 @@ def _cpu_model() -> str | None:
     return None
 
 
-def usage() -> dict[str, float | int]:
-    """CPU seconds and the largest resident size of this process so far."""
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a process has used from its start to `at_ns`, and holds then."""
+
+    at_ns: int
+    user_s: float
+    system_s: float
+    thread_s: float
+    """Processor time of the calling thread alone."""
+    rss_bytes: int
+    open_files: int
+    voluntary_switches: int
+    involuntary_switches: int
+    waited_s: float | None
+    """Time its main thread was ready to run and had no processor; None where not told."""
+    host_s: float
+    """Processor time of the whole host, idle time included."""
+    stolen_s: float
+    """Of that, what a hypervisor gave to other machines."""
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the process."""
+        return self.user_s + self.system_s
+
+
+def read_counters() -> Counters:
+    """Read this process's counters, from the thread whose time is of interest: about 0.1 ms."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "cpu_s": round(used.ru_utime + used.ru_stime, 3),
-        "max_rss_bytes": used.ru_maxrss * 1024,
-    }
+    process = psutil.Process()
+    host = psutil.cpu_times()
+    return Counters(
+        at_ns=time.monotonic_ns(),
+        user_s=used.ru_utime,
+        system_s=used.ru_stime,
+        thread_s=time.thread_time(),
+        rss_bytes=process.memory_info().rss,
+        open_files=process.num_fds(),
+        voluntary_switches=used.ru_nvcsw,
+        involuntary_switches=used.ru_nivcsw,
+        waited_s=_waited_s(),
+        host_s=sum(host) - getattr(host, "guest", 0.0) - getattr(host, "guest_nice", 0.0),
+        stolen_s=getattr(host, "steal", 0.0),
+    )
+
+
+def _waited_s() -> float | None:
+    try:
+        with open("/proc/self/schedstat", encoding="utf-8") as counters:  # noqa: PTH123 - see above
+            return int(counters.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None

@@ -11,7 +11,7 @@ from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.codec import PCM16
 from bench.audio.manifest import MANIFEST_NAME
 from bench.dialects import DIALECTS
-from bench.dialects.base import SessionSettings
+from bench.dialects.base import ServerVad, SessionSettings, Transcription
 from bench.load.arguments import DEFAULT_HOST, check_again
 from bench.problem import Problem
 from bench.session.frames import FrameStore
@@ -52,17 +52,20 @@ def make_call_plan(options: Any, host: str | None) -> CallPlan:
     dialect = DIALECTS.get(options.dialect)
     if dialect is None:
         raise Problem(f"--dialect {options.dialect!r}: unknown; there are {', '.join(DIALECTS)}")
+    transcribes = options.transcription_model or None
     directory = Path(options.fixtures) if options.fixtures else default_directory()
     return CallPlan(
         dialect=dialect,
         endpoint=target_endpoint(dialect, host or DEFAULT_HOST, options.model),
         settings=SessionSettings(
             model=options.model,
-            vad_threshold=options.vad_threshold,
-            vad_prefix_padding_ms=options.vad_prefix_padding_ms,
-            vad_silence_duration_ms=options.vad_silence_ms,
-            transcription_model=options.transcription_model or None,
             voice=options.voice,
+            turn_detection=ServerVad(
+                threshold=options.vad_threshold,
+                prefix_padding_ms=options.vad_prefix_padding_ms,
+                silence_duration_ms=options.vad_silence_ms,
+            ),
+            transcription=transcribes and Transcription(transcribes),
         ),
         frames=FrameStore(dialect, PCM16, options.chunk_ms, options.room_tone_dbfs),
         catalogue=Catalogue.open(directory),

@@ -14,7 +14,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from bench.dialects import DIALECTS
 from bench.dialects.base import Kind, ServerEvent
-from bench.dialects.openai import _KINDS, OPENAI, RAW_LIMIT
+from bench.dialects.openai import GA_KINDS, OPENAI
+from bench.dialects.received import RAW_LIMIT
 
 USAGE = {
     "total_tokens": 30,
@@ -37,6 +38,12 @@ PART = {
     "item_id": "item_2",
     "output_index": 0,
     "content_index": 0,
+}
+CALL = {
+    "response_id": "resp_1",
+    "item_id": "item_4",
+    "output_index": 0,
+    "call_id": "call_1",
 }
 ITEM_DETAIL = {"item_type": "message", "role": "user"}
 REPLY_DETAIL = {"item_type": "message", "role": "assistant"}
@@ -274,6 +281,135 @@ GOLDEN: list[tuple[dict[str, Any], ServerEvent]] = [
         ServerEvent(Kind.RATE_LIMITS, "rate_limits.updated"),
     ),
     (
+        {"type": "input_audio_buffer.cleared"},
+        ServerEvent(Kind.INPUT_CLEARED, "input_audio_buffer.cleared"),
+    ),
+    (
+        {
+            "type": "input_audio_buffer.timeout_triggered",
+            "audio_start_ms": 5_000,
+            "audio_end_ms": 11_000,
+            "item_id": "item_3",
+        },
+        ServerEvent(
+            Kind.IDLE_TIMEOUT,
+            "input_audio_buffer.timeout_triggered",
+            item_id="item_3",
+            server_ms=11_000,
+        ),
+    ),
+    (
+        {
+            "type": "conversation.item.truncated",
+            "item_id": "item_2",
+            "content_index": 0,
+            "audio_end_ms": 640,
+        },
+        ServerEvent(
+            Kind.ITEM_TRUNCATED,
+            "conversation.item.truncated",
+            item_id="item_2",
+            detail={"audio_end_ms": 640},
+        ),
+    ),
+    (
+        {"type": "conversation.item.deleted", "item_id": "item_2"},
+        ServerEvent(Kind.ITEM_DELETED, "conversation.item.deleted", item_id="item_2"),
+    ),
+    (
+        {"type": "conversation.item.retrieved", "item": USER_ITEM},
+        ServerEvent(
+            Kind.BOOKKEEPING, "conversation.item.retrieved", item_id="item_1", detail=ITEM_DETAIL
+        ),
+    ),
+    (
+        {"type": "response.output_text.delta", "delta": "At", **PART},
+        ServerEvent(
+            Kind.OUTPUT_TEXT_DELTA,
+            "response.output_text.delta",
+            item_id="item_2",
+            response_id="resp_1",
+        ),
+    ),
+    (
+        {"type": "response.output_text.done", "text": "At ten.", **PART},
+        ServerEvent(
+            Kind.OUTPUT_TEXT_DONE,
+            "response.output_text.done",
+            item_id="item_2",
+            response_id="resp_1",
+        ),
+    ),
+    (
+        {"type": "response.function_call_arguments.delta", "delta": "{", **CALL},
+        ServerEvent(
+            Kind.TOOL_CALL_DELTA,
+            "response.function_call_arguments.delta",
+            item_id="item_4",
+            response_id="resp_1",
+        ),
+    ),
+    (
+        {
+            "type": "response.function_call_arguments.done",
+            "name": "get_time",
+            "arguments": '{"zone": "UTC"}',
+            **CALL,
+        },
+        ServerEvent(
+            Kind.TOOL_CALL,
+            "response.function_call_arguments.done",
+            item_id="item_4",
+            response_id="resp_1",
+            detail={"call_id": "call_1", "name": "get_time", "arguments": '{"zone": "UTC"}'},
+        ),
+    ),
+    (
+        {
+            "type": "response.output_item.added",
+            "response_id": "resp_1",
+            "output_index": 0,
+            "item": {
+                "id": "item_4",
+                "type": "function_call",
+                "call_id": "call_1",
+                "name": "get_time",
+                "arguments": "",
+            },
+        },
+        ServerEvent(
+            Kind.RESPONSE_PART,
+            "response.output_item.added",
+            item_id="item_4",
+            response_id="resp_1",
+            detail={"item_type": "function_call", "call_id": "call_1", "name": "get_time"},
+        ),
+    ),
+    (
+        {
+            "type": "response.created",
+            "response": {"id": "resp_2", "metadata": {"asked": "aside"}},
+        },
+        ServerEvent(
+            Kind.RESPONSE_CREATED,
+            "response.created",
+            response_id="resp_2",
+            detail={"metadata": {"asked": "aside"}},
+        ),
+    ),
+    (
+        {
+            "type": "response.done",
+            "response": {"id": "resp_2", "status": "completed", "metadata": {"asked": "aside"}},
+        },
+        ServerEvent(
+            Kind.RESPONSE_DONE,
+            "response.done",
+            response_id="resp_2",
+            detail={"status": "completed", "metadata": {"asked": "aside"}},
+        ),
+    ),
+    (
         {"type": "error", "error": FAULT},
         ServerEvent(Kind.ERROR, "error", detail=FAULT),
     ),
@@ -317,7 +453,7 @@ class TestGolden:
 
 
 def test_every_listed_type_has_a_golden_message() -> None:
-    assert {message["type"] for message, _ in GOLDEN} == set(_KINDS)
+    assert {message["type"] for message, _ in GOLDEN} == set(GA_KINDS)
 
 
 def test_dialects_are_listed_under_their_own_names() -> None:
@@ -367,12 +503,12 @@ def test_every_event_of_the_openai_package_is_listed_or_unknown(
     assert not event_class.model_validate(message).model_extra
     event = OPENAI.parse(encoded(message))
     assert event.type == message["type"]
-    assert event.kind is _KINDS.get(message["type"], Kind.UNKNOWN)
+    assert event.kind is GA_KINDS.get(message["type"], Kind.UNKNOWN)
 
 
 def test_every_listed_type_is_one_of_the_openai_package() -> None:
     known = {example(event_class, full=False)["type"] for event_class in EVENT_CLASSES}
-    assert set(_KINDS) <= known
+    assert set(GA_KINDS) <= known
 
 
 # what nobody expects
@@ -477,14 +613,14 @@ inner = st.dictionaries(inner_names, junk, max_size=4)
 
 
 @given(
-    kind=st.one_of(st.sampled_from(sorted(_KINDS)), st.text(max_size=300)),
+    kind=st.one_of(st.sampled_from(sorted(GA_KINDS)), st.text(max_size=300)),
     fields=st.dictionaries(st.sampled_from(FIELDS), st.one_of(junk, inner), max_size=5),
     ascii_only=st.booleans(),
 )
 def test_no_fields_raise(kind: str, fields: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps({"type": kind, **fields}, ensure_ascii=ascii_only)
     event = OPENAI.parse(text.encode("utf-8", "surrogatepass"))
-    assert event.kind in {_KINDS.get(kind, Kind.UNKNOWN), Kind.MALFORMED}
+    assert event.kind in {GA_KINDS.get(kind, Kind.UNKNOWN), Kind.MALFORMED}
     check_bounds(event)
 
 

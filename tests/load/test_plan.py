@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.audio.catalogue import Catalogue
+from bench.dialects.base import ServerVad, Transcription
 from bench.load.plan import describe_options, make_call_plan, plan_hash
 from bench.problem import Problem
 
@@ -84,16 +85,15 @@ def test_options_reach_the_plan(parse: Callable[..., Any]) -> None:
     plan = make_call_plan(options, "ws://127.0.0.1:1")
     settings = plan.settings
     assert plan.endpoint.url.endswith("?model=m%20x")
-    assert (settings.model, settings.voice, settings.transcription_model) == ("m x", "v", "t")
-    assert settings.vad_silence_duration_ms == 200
-    assert settings.vad_threshold == 0.25
-    assert settings.vad_prefix_padding_ms == 10
+    assert (settings.model, settings.voice) == ("m x", "v")
+    assert settings.transcription == Transcription("t")
+    assert settings.turn_detection == ServerVad(0.25, 10, 200)
     assert (plan.watchdog_s, plan.connect_timeout_s) == (3.0, 4.0)
     assert plan.frames.chunk_ms == 60
 
 
 def test_no_transcription_unless_asked_for(parse: Callable[..., Any]) -> None:
-    assert make_call_plan(parse(), None).settings.transcription_model is None
+    assert make_call_plan(parse(), None).settings.transcription is None
 
 
 class TestPlanHash:

@@ -24,6 +24,8 @@ from bench.session.frames import FrameStore
 from bench.session.realtime import CallPlan, RealtimeSession
 from bench.session.stamps import StampClock
 
+from .loopback import recorded
+
 KEY = "sk-very-secret"
 
 
@@ -146,7 +148,7 @@ class Caller:
     @property
     def rows(self) -> list[EventRow]:
         session_id = self.session.record.session_id
-        return [row for row in self._stage.recorder.events if row.session_id == session_id]
+        return [row for row in recorded(self._stage.recorder) if row.session_id == session_id]
 
     def notes(self) -> list[tuple[str, dict[str, Any]]]:
         """What was noted, in order, with its detail."""
@@ -190,8 +192,10 @@ class Stage:
         """A session not opened yet."""
         plan = CallPlan(
             dialect=OPENAI,
-            endpoint=OPENAI.endpoint(f"ws://127.0.0.1:{port}?token={KEY}", "m", KEY),
-            settings=SessionSettings("m", 0.5, 300, 500, None, "alloy"),
+            endpoint=OPENAI.endpoint(
+                f"ws://127.0.0.1:{port}?token={KEY}", "m", {"OPENAI_API_KEY": KEY}
+            ),
+            settings=SessionSettings("m", voice="alloy"),
             frames=self._frames,
             catalogue=self.catalogue,
             watchdog_s=watchdog_s,

@@ -23,7 +23,9 @@ def refusal(response: bytes, timeout_s: float = 5.0) -> str:
             sock.sendall(response)
 
     with listener(script) as port:
-        endpoint = OPENAI.endpoint(f"ws://127.0.0.1:{port}?k=SECRET", "m", "SECRET")
+        endpoint = OPENAI.endpoint(
+            f"ws://127.0.0.1:{port}?k=SECRET", "m", {"OPENAI_API_KEY": "SECRET"}
+        )
         with pytest.raises(Problem) as caught:
             probe_target(endpoint, OPENAI, timeout_s)
     text = str(caught.value)
@@ -53,7 +55,7 @@ def test_nobody_listening_points_at_serve() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(Problem, match="rtbench serve"):
-        probe_target(OPENAI.endpoint(f"ws://127.0.0.1:{port}", "m", None), OPENAI, 1)
+        probe_target(OPENAI.endpoint(f"ws://127.0.0.1:{port}", "m", {}), OPENAI, 1)
 
 
 def test_a_target_that_lets_us_in_is_left_politely() -> None:
@@ -66,7 +68,7 @@ def test_a_target_that_lets_us_in_is_left_politely() -> None:
             closing.extend(Peer(sock, head).frames(1))
 
     with listener(script) as port:
-        probe_target(OPENAI.endpoint(f"ws://127.0.0.1:{port}", "m", None), OPENAI, 5)
+        probe_target(OPENAI.endpoint(f"ws://127.0.0.1:{port}", "m", {}), OPENAI, 5)
     assert [frame.opcode for frame in closing] == [Opcode.CLOSE]
 
 

@@ -74,6 +74,8 @@ APPEND_SCHEMA = pa.schema(
         pa.field("index", pa.int64(), nullable=False),
         pa.field("due_ns", pa.int64(), nullable=False),
         pa.field("sent_ns", pa.int64()),  # None: due but never handed to the kernel
+        # When it was first offered, if the socket had no room then; None: at sent_ns, or never.
+        pa.field("offered_ns", pa.int64()),
     ],
     metadata={"rtbench_schema": str(SCHEMA_VERSION)},
 )

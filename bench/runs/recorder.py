@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA, EventRow
-
-
-@dataclass(slots=True)
-class _Appends:
-    """Frames as columns: a row is three numbers, not an object."""
-
-    session: array[int] = field(default_factory=lambda: array("i"))
-    index: array[int] = field(default_factory=lambda: array("q"))
-    due_ns: array[int] = field(default_factory=lambda: array("q"))
-    sent_ns: array[int] = field(default_factory=lambda: array("q"))
-    unsent: list[tuple[int, int, int]] = field(default_factory=list)
+from bench.runs.columns import AppendColumns, EventColumns
+from bench.runs.event import EventRow
 
 
 class SessionRecord:
@@ -72,19 +61,18 @@ class SessionRecord:
         )
         self._seq += 1
         self.turn_rows.append(row)
-        self._recorder.events.append(row)
+        self._recorder.events.add(self.number, row)
 
-    def append(self, index: int, due_ns: int, sent_ns: int) -> None:
-        """Record a frame handed to the kernel at `sent_ns`."""
+    def append(self, index: int, due_ns: int, sent_ns: int, offered_ns: int | None = None) -> None:
+        """Record a frame handed to the kernel at `sent_ns`; `offered_ns` if it had to wait."""
         appends = self._recorder.appends
-        appends.session.append(self.number)
-        appends.index.append(index)
-        appends.due_ns.append(due_ns)
-        appends.sent_ns.append(sent_ns)
+        if offered_ns is not None:
+            appends.offered_ns[len(appends.index)] = offered_ns
+        appends.add(self.number, index, due_ns, sent_ns)
 
-    def append_unsent(self, index: int, due_ns: int) -> None:
-        """Record a frame that was due and never handed over."""
-        self._recorder.appends.unsent.append((self.number, index, due_ns))
+    def append_unsent(self, index: int, due_ns: int, offered_ns: int | None = None) -> None:
+        """Record a frame that was due and never handed over; `offered_ns` if it waited."""
+        self._recorder.appends.unsent.append((self.number, index, due_ns, offered_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,41 +80,16 @@ class Batch:
     """What was recorded between two parts."""
 
     session_ids: list[str]
-    events: list[EventRow]
-    appends: _Appends
+    events: EventColumns
+    appends: AppendColumns
 
     def event_table(self) -> pa.Table:
         """Rows of EVENT_SCHEMA."""
-        columns = zip(*self.events, strict=True) if self.events else [()] * len(EVENT_SCHEMA)
-        arrays = [
-            pa.array(list(values), field.type)
-            for values, field in zip(columns, EVENT_SCHEMA, strict=True)
-        ]
-        return pa.table(arrays, schema=EVENT_SCHEMA)
+        return self.events.table(self.session_ids)
 
     def append_table(self) -> pa.Table:
-        """Rows of APPEND_SCHEMA, by session and index, so that neighbours differ little."""
-        unsent = np.array(self.appends.unsent, np.int64).reshape(-1, 3)
-        session = np.concatenate([np.array(self.appends.session, np.int64), unsent[:, 0]])
-        index = np.concatenate([np.array(self.appends.index, np.int64), unsent[:, 1]])
-        due_ns = np.concatenate([np.array(self.appends.due_ns, np.int64), unsent[:, 2]])
-        sent_ns = np.concatenate([np.array(self.appends.sent_ns, np.int64), unsent[:, 2]])
-        missing = np.arange(len(session)) >= len(self.appends.session)
-        order = np.lexsort((index, session))
-        used, codes = np.unique(session[order], return_inverse=True)
-        ids = pa.DictionaryArray.from_arrays(
-            pa.array(codes.astype(np.int32)),
-            pa.array([self.session_ids[number] for number in used], pa.string()),
-        )
-        return pa.table(
-            [
-                ids,
-                pa.array(index[order]),
-                pa.array(due_ns[order]),
-                pa.array(sent_ns[order], mask=missing[order]),
-            ],
-            schema=APPEND_SCHEMA,
-        )
+        """Rows of APPEND_SCHEMA."""
+        return self.appends.table(self.session_ids)
 
     def lateness_ms(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Pacing lateness of every frame sent, for the live view."""
@@ -139,8 +102,8 @@ class Recorder:
 
     def __init__(self, worker: str) -> None:
         self.worker = worker
-        self.events: list[EventRow] = []
-        self.appends = _Appends()
+        self.events = EventColumns()
+        self.appends = AppendColumns()
         self._session_ids: list[str] = []
 
     @property
@@ -158,5 +121,5 @@ class Recorder:
     def take(self) -> Batch:
         """Hand over what was recorded and go on with empty columns."""
         batch = Batch(self._session_ids, self.events, self.appends)
-        self.events, self.appends = [], _Appends()
+        self.events, self.appends = EventColumns(), AppendColumns()
         return batch

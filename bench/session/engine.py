@@ -45,9 +45,6 @@ class Connection(Stream, Protocol):
     def on_writable(self) -> None:
         """Flush what waits."""
 
-    def on_fault(self, error: Exception) -> None:
-        """End this session: its own code raised."""
-
     @property
     def congested(self) -> bool:
         """Whether frames wait for room in the socket's buffer."""
@@ -63,7 +60,7 @@ class Engine:
         self._poller: Poller = poller
         self._timer = DeadlineTimer()
         self._poller.register(self._timer.fileno(), READABLE)
-        self._pacer = Pacer()
+        self._pacer = Pacer(self._end)
         self._connections: dict[int, Connection] = {}
         self._write_watched: set[int] = set()
 
@@ -101,7 +98,7 @@ class Engine:
 
     def step(self) -> None:
         """One turn: frames due, then a bounded batch of reads; then arm the timer."""
-        self._pacer_step()
+        self._pacer.send_due(time.monotonic_ns(), SENDS_PER_LOOK)
         for fd, mask in self._poller.poll(0, READS_PER_LOOK):
             if fd == self._timer.fileno():
                 self._timer.clear()
@@ -111,15 +108,8 @@ class Engine:
                 self._serve(connection, fd, mask)
             due_ns = self._pacer.next_due_ns
             if due_ns is not None and due_ns <= time.monotonic_ns():
-                self._pacer_step()
+                self._pacer.send_due(time.monotonic_ns(), SENDS_PER_LOOK)
         self._arm()
-
-    def _pacer_step(self) -> None:
-        try:
-            self._pacer.send_due(time.monotonic_ns(), SENDS_PER_LOOK)
-        except Exception:  # noqa: BLE001 - logged with its traceback
-            # Popped from the heap before it raised: it is gone, and the others go on.
-            _log.exception("a paced stream raised and was dropped")
 
     def _serve(self, connection: Connection, fd: int, mask: int) -> None:
         try:
@@ -134,9 +124,9 @@ class Engine:
             self._end(connection, error)
 
     @staticmethod
-    def _end(connection: Connection, error: Exception) -> None:
+    def _end(stream: Stream, error: Exception) -> None:
         try:
-            connection.on_fault(error)
+            stream.on_fault(error)
         except Exception:  # noqa: BLE001 - logged with its traceback
             _log.exception("a session raised again while it was ended")
 

@@ -15,6 +15,9 @@ from bench.session.transport import Closed, Message, Transport
 _log = logging.getLogger(__name__)
 _MS = 1_000_000
 
+BLOCKED_LIMIT_S = 30.0
+"""A frame that waits longer for room in the socket ends its session: nobody is listening."""
+
 
 class Line:
     """One connection: frames go out when they are due, messages come in as they arrive.
@@ -34,6 +37,7 @@ class Line:
         on_gone: Callable[[Closed], None],
     ) -> None:
         self.microphone = microphone
+        self.chunk_ns = microphone.chunk_ms * _MS
         self.next_due_ns: int | None = None
         self.audio_start_ns: int | None = None
         self.audio_end_ns: int | None = None
@@ -43,7 +47,7 @@ class Line:
         self._record = record
         self._on_message = on_message
         self._on_gone = on_gone
-        self._chunk_ns = microphone.chunk_ms * _MS
+        self._offered_ns: dict[int, int] = {}  # of frames that wait, by index
         engine.add(self)
 
     def take_early(self) -> None:
@@ -72,9 +76,9 @@ class Line:
 
     def start_microphone(self, ordinal: int) -> int:
         """Start the audio clock in the phase of session number `ordinal`; its zero, in ns."""
-        start_ns = audio_start_ns(time.monotonic_ns(), ordinal, self._chunk_ns)
+        start_ns = audio_start_ns(time.monotonic_ns(), ordinal, self.chunk_ns)
         self.audio_start_ns = start_ns
-        self.next_due_ns = start_ns + self._chunk_ns
+        self.next_due_ns = start_ns + self.chunk_ns
         self._engine.start_stream(self)
         return start_ns
 
@@ -101,7 +105,8 @@ class Line:
         self._engine.remove(self)
         how = self._transport.closed
         for index in self._transport.drop():
-            self._record.append_unsent(index, self._due_ns(index))
+            offered_ns = self._offered_ns.pop(index)
+            self._record.append_unsent(index, self._due_ns(index), offered_ns)
         how = how or self._transport.closed
         assert how is not None
         self._on_gone(how)
@@ -110,16 +115,25 @@ class Line:
 
     def send_due(self) -> None:
         """Send the frame due; a socket without room keeps it, and the schedule goes on."""
-        assert self.next_due_ns is not None
         due_ns = self.next_due_ns
-        self.next_due_ns = due_ns + self._chunk_ns
+        assert due_ns is not None
+        self.next_due_ns = due_ns + self.chunk_ns
         index = self.microphone.index
         if self._transport.send(self.microphone.capture(), index):
             self._record.append(index, due_ns, time.monotonic_ns())
         elif self._transport.congested:
-            self._engine.watch_backlog(self)
+            self._hold(index, time.monotonic_ns())
         else:
             self._record.append_unsent(index, due_ns)
+            self._check_closed()
+
+    def _hold(self, index: int, now_ns: int) -> None:
+        """Keep a frame that the socket has no room for; give up on a target that takes none."""
+        self._offered_ns[index] = now_ns
+        self._engine.watch_backlog(self)
+        oldest_ns = next(iter(self._offered_ns.values()))
+        if now_ns - oldest_ns > BLOCKED_LIMIT_S * 1_000_000_000:
+            self._transport.give_up(f"the target took no audio for {BLOCKED_LIMIT_S:g} s")
             self._check_closed()
 
     def on_writable(self) -> None:
@@ -127,7 +141,8 @@ class Line:
         sent = self._transport.flush()
         now_ns = time.monotonic_ns()
         for index in sent:
-            self._record.append(index, self._due_ns(index), now_ns)
+            offered_ns = self._offered_ns.pop(index)
+            self._record.append(index, self._due_ns(index), now_ns, offered_ns)
         self._check_closed()
 
     def on_readable(self) -> None:
@@ -151,14 +166,14 @@ class Line:
         while self.next_due_ns is not None and self.next_due_ns <= now_ns:
             self._record.append_unsent(self.microphone.index, self.next_due_ns)
             self.microphone.capture()
-            self.next_due_ns += self._chunk_ns
+            self.next_due_ns += self.chunk_ns
         if self.next_due_ns is not None:
             self.audio_end_ns = now_ns
             self.next_due_ns = None
 
     def _due_ns(self, index: int) -> int:
         assert self.audio_start_ns is not None
-        return self.audio_start_ns + (index + 1) * self._chunk_ns
+        return self.audio_start_ns + (index + 1) * self.chunk_ns
 
     def _check_closed(self) -> None:
         if self._transport.closed is not None:

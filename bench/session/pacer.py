@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from typing import Protocol
 
 PHASE_STEP_NS = 500_000
@@ -14,11 +15,16 @@ _GOLDEN_RATIO = 0.618_033_988_749_894_9
 class Stream(Protocol):
     """Something that owes a frame at `next_due_ns` and, having sent it, owes the next."""
 
+    chunk_ns: int
+    """From one frame to the next."""
     next_due_ns: int | None
     """None when it owes nothing any more; the pacer then forgets it."""
 
     def send_due(self) -> None:
         """Send the frame due and move `next_due_ns` on by exactly one chunk."""
+
+    def on_fault(self, error: Exception) -> None:
+        """End: `send_due` raised."""
 
 
 def audio_start_ns(now_ns: int, ordinal: int, chunk_ns: int) -> int:
@@ -31,21 +37,42 @@ def audio_start_ns(now_ns: int, ordinal: int, chunk_ns: int) -> int:
     return now_ns + (phase_ns - now_ns) % chunk_ns
 
 
-class Pacer:
-    """The schedule of one process: a heap of streams by the instant their next frame is due.
+class _Slot:
+    """Streams of one chunk length that are due at one instant, walked from `place` on."""
 
-    A late frame never shifts a schedule: a stream that fell behind is due again at once.
+    __slots__ = ("chunk_ns", "place", "streams")
+
+    def __init__(self, chunk_ns: int) -> None:
+        self.chunk_ns = chunk_ns
+        self.streams: list[Stream] = []
+        self.place = 0
+
+
+class Pacer:
+    """The schedule of one process: slots of streams by the instant their next frame is due.
+
+    A late frame never shifts a schedule: a slot that fell behind is due again at once. Order
+    is kept among the few slots, not among the many streams, so a frame costs one call.
+    `on_fault` is told of a stream whose `send_due` raised; it is forgotten, the others go on.
     """
 
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Stream]] = []
-        self._ordinal = 0
+    def __init__(self, on_fault: Callable[[Stream, Exception], None]) -> None:
+        self._on_fault = on_fault
+        self._slots: dict[tuple[int, int], _Slot] = {}
+        self._heap: list[tuple[int, int]] = []
 
     def add(self, stream: Stream) -> None:
         """Take on a stream from its `next_due_ns`."""
         if stream.next_due_ns is not None:
-            self._ordinal += 1
-            heapq.heappush(self._heap, (stream.next_due_ns, self._ordinal, stream))
+            self._slot(stream.next_due_ns, stream.chunk_ns).streams.append(stream)
+
+    def _slot(self, due_ns: int, chunk_ns: int) -> _Slot:
+        key = due_ns, chunk_ns
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = _Slot(chunk_ns)
+            heapq.heappush(self._heap, key)
+        return slot
 
     @property
     def next_due_ns(self) -> int | None:
@@ -57,11 +84,33 @@ class Pacer:
         heap = self._heap
         sent = 0
         while sent < limit and heap and heap[0][0] <= now_ns:
-            _, ordinal, stream = heapq.heappop(heap)
-            if stream.next_due_ns is None:
-                continue
-            stream.send_due()
-            sent += 1
-            if stream.next_due_ns is not None:
-                heapq.heappush(heap, (stream.next_due_ns, ordinal, stream))
+            key = heap[0]
+            due_ns = key[0]
+            slot = self._slots[key]
+            begin = slot.place
+            slot.place = min(begin + limit - sent, len(slot.streams))
+            for stream in slot.streams[begin : slot.place]:
+                if stream.next_due_ns != due_ns:
+                    continue  # it has ended since it came here
+                try:
+                    stream.send_due()
+                except Exception as error:  # noqa: BLE001 - it ends, the others go on
+                    stream.next_due_ns = None
+                    self._on_fault(stream, error)
+                sent += 1
+            if slot.place == len(slot.streams):
+                self._move_on(key, slot)
         return sent
+
+    def _move_on(self, key: tuple[int, int], slot: _Slot) -> None:
+        """Put the streams of a slot that was walked to where they are due next."""
+        heapq.heappop(self._heap)
+        del self._slots[key]
+        next_ns = key[0] + slot.chunk_ns
+        staying = [stream for stream in slot.streams if stream.next_due_ns == next_ns]
+        if staying:
+            self._slot(next_ns, slot.chunk_ns).streams += staying
+        if len(staying) < len(slot.streams):
+            for stream in slot.streams:
+                if stream.next_due_ns != next_ns:
+                    self.add(stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import socket
 import struct
 import time
@@ -47,7 +48,7 @@ class StampClock:
         self._offset_ns = 0
         self._fresh_until_ns = 0
 
-    def enable(self, sock: socket.socket) -> bool:
+    def enable(self, sock: _socket.socket) -> bool:
         """Ask the kernel to stamp what `sock` receives; False where it can't."""
         try:
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)

@@ -5,28 +5,37 @@ Nothing here blocks; the engine says when to read and when to flush.
 
 from __future__ import annotations
 
-import socket
+import _socket
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from websockets.client import ClientProtocol
-from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from bench.session.inbox import Inbox
 from bench.session.stamps import ANCILLARY_BYTES, StampClock
 from bench.session.tls import Tls
 
+MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+"""A message over this closes the session: four times the largest the protocol allows."""
+
 RECEIVE_BYTES = 65_536
+FLUSHED_FRAMES = 32
+"""Frames sent by one `flush`: a peer that reads again after long must not hold up the others."""
 
 
 class Message(NamedTuple):
-    """One whole text message: when its last byte arrived, and when we read it."""
+    """One whole message: when its last byte arrived, and when we read it.
+
+    `elided_bytes` of Base64 were left out of the middle of a very long one.
+    """
 
     data: bytes | bytearray
     at_ns: int
     read_ns: int
+    elided_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +50,33 @@ class Closed:
 class Transport:
     """One open WebSocket over a non-blocking socket.
 
+    A bare socket: a patched one runs Python code around each call, only to wait where this
+    never does.
+
     `send` hands whole frames over; what the kernel does not take at once waits in order. The
     index given with a paced frame comes back from `flush` once it was taken, or from `drop`.
+    `early` is what was read behind the upgrade's head.
     """
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: _socket.socket,
         protocol: ClientProtocol,
         stamps: StampClock,
         tls: Tls | None,
         *,
         kernel_stamps: bool,
+        early: bytes = b"",
     ) -> None:
         self._sock = sock
         self._protocol = protocol
+        self._inbox = Inbox(protocol, MESSAGE_LIMIT_BYTES)
+        self._early = early
         self._stamps = stamps
         self._tls = tls
         self.kernel_stamps = kernel_stamps
-        self._backlog: deque[tuple[memoryview, int | None]] = deque()
-        self._fragments: list[bytes | bytearray] = []
+        self._backlog: deque[tuple[bytes, int | None]] = deque()
+        self._rest: memoryview | None = None  # of the oldest frame there, once begun
         self._closed_by_us = False
         self._broken: str | None = None
 
@@ -98,11 +114,11 @@ class Transport:
 
     def send(self, frame: bytes, index: int | None = None) -> bool:
         """Send a whole frame; False when (part of) it waits for `flush`."""
+        if self._backlog:
+            self._backlog.append((frame, index))
+            return False
         try:
             data = frame if self._tls is None else self._tls.encrypt(frame)
-            if self._backlog:
-                self._backlog.append((memoryview(data), index))
-                return False
             taken = self._sock.send(data)
         except BlockingIOError:
             taken = 0
@@ -111,25 +127,35 @@ class Transport:
             return False
         if taken == len(data):
             return True
-        self._backlog.append((memoryview(data)[taken:], index))
+        self._backlog.append((frame, index))
+        self._rest = memoryview(data)[taken:]
         return False
 
     def flush(self) -> list[int]:
-        """Send what waits, as far as the kernel takes it; indexes of frames now wholly sent."""
+        """Send what waits, as far as the kernel takes it; indexes of frames now wholly sent.
+
+        At most `FLUSHED_FRAMES` go; `congested` says whether more wait.
+        """
         done: list[int] = []
-        while self._backlog:
-            data, index = self._backlog[0]
+        backlog = self._backlog
+        for _ in range(min(len(backlog), FLUSHED_FRAMES)):
+            frame, index = backlog[0]
             try:
-                taken = self._sock.send(data)
+                if self._rest is None:
+                    self._rest = memoryview(
+                        frame if self._tls is None else self._tls.encrypt(frame)
+                    )
+                taken = self._sock.send(self._rest)
             except BlockingIOError:
                 break
             except OSError as error:
                 self._break(error)
                 break
-            if taken < len(data):
-                self._backlog[0] = data[taken:], index
+            if taken < len(self._rest):
+                self._rest = self._rest[taken:]
                 break
-            self._backlog.popleft()
+            self._rest = None
+            backlog.popleft()
             if index is not None:
                 done.append(index)
         return done
@@ -145,46 +171,30 @@ class Transport:
             return []
         read_ns = time.monotonic_ns()
         if not data:
-            self._protocol.receive_eof()
+            self._inbox.end()
             self._send_protocol_data()
             return []
         at_ns = self._stamps.at_ns(ancillary, read_ns)
-        try:
-            plain = data if self._tls is None else self._tls.decrypt(data)
-        except OSError as error:  # ssl.SSLError is one
-            self._break(error)
-            return []
-        if plain:
-            self._protocol.receive_data(plain)
-        messages = self._take_messages(at_ns, read_ns)
-        self._send_protocol_data()
-        return messages
+        if self._tls is not None:
+            try:
+                data = self._tls.decrypt(data)
+            except OSError as error:  # ssl.SSLError is one
+                self._break(error)
+                return []
+        return self._take(data, at_ns, read_ns)
 
     def early(self) -> list[Message]:
-        """Messages that came in one TLS record with the upgrade; ask once, before `receive`."""
+        """Messages that came together with the upgrade; ask once, before `receive`."""
         now_ns = time.monotonic_ns()
-        return self._take_messages(now_ns, now_ns)
+        data, self._early = self._early, b""
+        return self._take(data, now_ns, now_ns)
 
-    def _take_messages(self, at_ns: int, read_ns: int) -> list[Message]:
-        return [
-            Message(text, at_ns, read_ns)
-            for event in self._protocol.events_received()
-            if isinstance(event, Frame) and (text := self._whole_text(event)) is not None
+    def _take(self, data: bytes, at_ns: int, read_ns: int) -> list[Message]:
+        messages = [
+            Message(text, at_ns, read_ns, elided) for text, elided in self._inbox.feed(data)
         ]
-
-    def _whole_text(self, frame: Frame) -> bytes | bytearray | None:
-        """Text of a finished message; binary ones count as text, as some servers send them."""
-        if frame.opcode not in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
-            return None
-        data = bytes(frame.data) if isinstance(frame.data, memoryview) else frame.data
-        if frame.fin and not self._fragments:
-            return data
-        self._fragments.append(data)
-        if not frame.fin:
-            return None
-        whole = b"".join(self._fragments)
-        self._fragments.clear()
-        return whole
+        self._send_protocol_data()
+        return messages
 
     def _send_protocol_data(self) -> None:
         for data in self._protocol.data_to_send():
@@ -198,12 +208,18 @@ class Transport:
             self._protocol.send_close(1000)
             self._send_protocol_data()
 
+    def give_up(self, reason: str) -> None:
+        """End the connection from our side, without a closing handshake."""
+        self._closed_by_us = True
+        self._broken = reason
+
     def drop(self) -> list[int]:
         """Close the socket now; indexes of the frames that waited and are lost."""
         if self._broken is None and self._protocol.state is not State.CLOSED:
             self._broken = "dropped"
         lost = [index for _, index in self._backlog if index is not None]
         self._backlog.clear()
+        self._rest = None
         self._sock.close()
         return lost
 

@@ -182,7 +182,7 @@ class TestMerging:
         assert "delete it to go on without" in str(caught.value)
         assert folder.read_events()["kind"].to_pylist()[:1] == ["a"]
         assert appends(folder) == [
-            {"session_id": "w0-00000", "index": 0, "due_ns": 1, "sent_ns": 2}
+            {"session_id": "w0-00000", "index": 0, "due_ns": 1, "sent_ns": 2, "offered_ns": None}
         ]
         assert part.exists()
         part.unlink()
@@ -266,7 +266,7 @@ class TestMerging:
                     pen.append_unsent(index, due_ns)
                 else:
                     pen.append(index, due_ns, sent_ns)
-                expected.append((pen.session_id, index, due_ns, sent_ns))
+                expected.append((pen.session_id, index, due_ns, sent_ns, None))
                 pen.event("note", "x", due_ns, read_ns=sent_ns, item_id=name)
             workers[name].flush()
         folder.merge_parts()
@@ -278,7 +278,7 @@ class TestMerging:
             for row in folder.read_events().to_pylist()
         ]
         assert sorted(events, key=repr) == sorted(
-            ((s, due_ns, sent_ns) for s, _, due_ns, sent_ns in expected), key=repr
+            ((s, due_ns, sent_ns) for s, _, due_ns, sent_ns, _ in expected), key=repr
         )
 
 

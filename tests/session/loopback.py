@@ -18,6 +18,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from bench.dialects.base import Endpoint
+from bench.runs.event import EventRow
+from bench.runs.recorder import Recorder
 from bench.session.engine import Engine
 from bench.session.opening import open_transport
 from bench.session.stamps import StampClock
@@ -204,3 +206,9 @@ def turn(engine: Engine, until: Callable[[], object], timeout_s: float = 5.0) ->
         assert time.monotonic() < deadline, "waited in vain"
         if poll.poll(20):
             engine.step()
+
+
+def recorded(recorder: Recorder) -> list[EventRow]:
+    """The events that a recorder holds, oldest first."""
+    table = recorder.events.table([f"{recorder.worker}-{n:05d}" for n in range(99)])
+    return [EventRow(*row.values()) for row in table.to_pylist()]

@@ -59,7 +59,7 @@ class Caller:
         }
 
     def unsent(self) -> dict[int, int]:
-        return {index: due_ns for _, index, due_ns in self.recorder.appends.unsent}
+        return {index: due_ns for _, index, due_ns, _ in self.recorder.appends.unsent}
 
 
 @contextmanager

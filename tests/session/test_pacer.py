@@ -18,6 +18,8 @@ CHUNK = 20 * MS
 class Microphone:
     """A stream that writes down for which instants it sent."""
 
+    chunk_ns = CHUNK
+
     def __init__(self, start_ns: int, log: list[tuple[str, int]], name: str = "a") -> None:
         self.next_due_ns: int | None = start_ns + CHUNK
         self.name = name
@@ -34,6 +36,15 @@ class Microphone:
                 self.next_due_ns = None
 
 
+def make_pacer() -> Pacer:
+    """One whose streams must not raise."""
+
+    def fail(_: object, error: Exception) -> None:
+        raise error
+
+    return Pacer(fail)
+
+
 class Faulty(Microphone):
     """A stream that raises instead of sending."""
 
@@ -44,7 +55,7 @@ class Faulty(Microphone):
 def test_the_schedule_is_exact_after_ten_million_ms() -> None:
     log: list[tuple[str, int]] = []
     start_ns = 123_456_789_012_345
-    pacer = Pacer()
+    pacer = make_pacer()
     pacer.add(Microphone(start_ns, log))
     now_ns = start_ns
     end_ns = start_ns + 10_000_000 * MS
@@ -58,7 +69,7 @@ def test_the_schedule_is_exact_after_ten_million_ms() -> None:
 
 def test_a_frame_is_not_sent_before_its_instant() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     pacer.add(Microphone(0, log))
     assert pacer.next_due_ns == CHUNK
     assert pacer.send_due(CHUNK - 1, 64) == 0
@@ -69,7 +80,7 @@ def test_a_frame_is_not_sent_before_its_instant() -> None:
 
 def test_a_stream_that_fell_behind_catches_up_and_keeps_its_instants() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     pacer.add(Microphone(0, log))
     assert pacer.send_due(10 * CHUNK + 5, 64) == 10
     assert [due_ns for _, due_ns in log] == [k * CHUNK for k in range(1, 11)]
@@ -78,7 +89,7 @@ def test_a_stream_that_fell_behind_catches_up_and_keeps_its_instants() -> None:
 
 def test_the_limit_bounds_a_call_and_the_earliest_go_first() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     for number in range(10):
         pacer.add(Microphone(number * MS, log, str(number)))
     now_ns = 5 * CHUNK + 9 * MS
@@ -93,7 +104,7 @@ def test_the_limit_bounds_a_call_and_the_earliest_go_first() -> None:
 
 def test_streams_due_at_one_instant_all_get_their_turn_under_any_limit() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     for number in range(6):
         pacer.add(Microphone(0, log, str(number)))
     for _ in range(9):  # 54 frames owed, four at a time: 36 sent
@@ -109,7 +120,7 @@ def test_nothing_is_lost_doubled_or_early_however_one_looks(
     starts: list[int], looks: list[tuple[int, int]]
 ) -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     for number, start_ns in enumerate(starts):
         pacer.add(Microphone(start_ns, log, str(number)))
     now_ns = 0
@@ -128,7 +139,7 @@ def test_nothing_is_lost_doubled_or_early_however_one_looks(
 
 def test_a_stream_that_ends_while_it_sends_is_forgotten() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     ending, other = Microphone(0, log, "ending"), Microphone(0, log, "other")
     ending.left = 2
     pacer.add(ending)
@@ -143,7 +154,7 @@ def test_a_stream_that_ends_while_it_sends_is_forgotten() -> None:
 
 def test_a_stream_that_ends_while_it_waits_is_forgotten() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    pacer = make_pacer()
     ending, other = Microphone(0, log, "ending"), Microphone(0, log, "other")
     pacer.add(ending)
     pacer.add(other)
@@ -153,7 +164,7 @@ def test_a_stream_that_ends_while_it_waits_is_forgotten() -> None:
 
 
 def test_a_stream_that_owes_nothing_is_not_taken_on() -> None:
-    pacer = Pacer()
+    pacer = make_pacer()
     stream = Microphone(0, [])
     stream.next_due_ns = None
     pacer.add(stream)
@@ -162,16 +173,52 @@ def test_a_stream_that_owes_nothing_is_not_taken_on() -> None:
 
 def test_a_stream_that_raises_is_dropped_and_the_others_lose_nothing() -> None:
     log: list[tuple[str, int]] = []
-    pacer = Pacer()
+    faults: list[tuple[object, str]] = []
+    pacer = Pacer(lambda stream, error: faults.append((stream, str(error))))
+    faulty = Faulty(0, log, "faulty")
     pacer.add(Microphone(0, log, "first"))
-    pacer.add(Faulty(0, log, "faulty"))
+    pacer.add(faulty)
     pacer.add(Microphone(0, log, "last"))
-    with pytest.raises(ZeroDivisionError):
-        pacer.send_due(CHUNK, 64)
     pacer.send_due(3 * CHUNK, 64)
+    assert faults == [(faulty, "stream")]
     for name in ("first", "last"):
         assert [due for n, due in log if n == name] == [CHUNK, 2 * CHUNK, 3 * CHUNK]
     assert "faulty" not in {name for name, _ in log}
+
+
+def test_streams_of_different_chunks_keep_their_own_schedules() -> None:
+    log: list[tuple[str, int]] = []
+    pacer = make_pacer()
+    short, long = Microphone(0, log, "short"), Microphone(0, log, "long")
+    long.chunk_ns = 3 * CHUNK
+
+    def send_long() -> None:
+        assert long.next_due_ns is not None
+        log.append(("long", long.next_due_ns))
+        long.next_due_ns += 3 * CHUNK
+
+    long.send_due = send_long  # type: ignore[method-assign]
+    pacer.add(short)
+    pacer.add(long)
+    pacer.send_due(7 * CHUNK, 64)
+    assert Counter(name for name, _ in log) == {"short": 7, "long": 3}
+    assert [due_ns for _, due_ns in log] == sorted(due_ns for _, due_ns in log)
+
+
+def test_a_stream_that_joins_while_its_slot_is_walked_is_sent_in_it() -> None:
+    log: list[tuple[str, int]] = []
+    pacer = make_pacer()
+    joining = Microphone(0, log, "joining")
+
+    class Host(Microphone):
+        def send_due(self) -> None:
+            if not self.log:
+                pacer.add(joining)
+            super().send_due()
+
+    pacer.add(Host(0, log, "host"))
+    pacer.send_due(2 * CHUNK, 64)
+    assert Counter(log) == {(name, k * CHUNK): 1 for name in ("host", "joining") for k in (1, 2)}
 
 
 class TestPhases:

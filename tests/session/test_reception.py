@@ -16,6 +16,8 @@ from bench.runs.recorder import Recorder
 from bench.session.reception import Reception
 from bench.session.transport import Message
 
+from .loopback import recorded
+
 
 class Desk:
     """A reception and the rows it made."""
@@ -33,7 +35,7 @@ class Desk:
         if response_id is not None:
             message["response_id"] = response_id
         event, audio_ms = self.reception.take(Message(json.dumps(message).encode(), 5, 6), 0)
-        row = self.recorder.events[-1]
+        row = recorded(self.recorder)[-1]
         assert event.kind is Kind.OUTPUT_AUDIO_DELTA
         assert row.audio_ms == audio_ms
         return row.audio_ms, row.silence_ms
@@ -52,7 +54,7 @@ def test_a_message_becomes_a_row_with_all_it_says() -> None:
     text = b'{"type":"input_audio_buffer.speech_stopped","audio_end_ms":99.5,"item_id":"i"}'
     event, audio_ms = desk.reception.take(Message(text, 1_000, 1_500), 3)
     assert (event.kind, audio_ms) == (Kind.SPEECH_STOPPED, None)
-    (row,) = desk.recorder.events
+    (row,) = recorded(desk.recorder)
     assert (row.session_id, row.seq, row.turn_index, row.direction) == ("w0-00000", 0, 3, "in")
     assert (row.kind, row.type) == ("speech_stopped", "input_audio_buffer.speech_stopped")
     assert (row.at_ns, row.read_ns, row.size_bytes) == (1_000, 1_500, len(text))
@@ -62,7 +64,7 @@ def test_a_message_becomes_a_row_with_all_it_says() -> None:
 def test_audio_is_not_recorded() -> None:
     desk = Desk()
     desk.delta(sound(100))
-    assert all(len(str(value)) < 100 for value in desk.recorder.events[0])
+    assert all(len(str(value)) < 100 for value in recorded(desk.recorder)[0])
 
 
 def test_silence_is_measured_until_the_response_is_heard() -> None:
@@ -120,6 +122,6 @@ def test_a_malformed_message_is_recorded_with_what_it_was() -> None:
     desk = Desk()
     event, audio_ms = desk.reception.take(Message(b"\xff{", 1, 2), None)
     assert (event.kind, audio_ms) == (Kind.MALFORMED, None)
-    row = desk.recorder.events[0]
+    row = recorded(desk.recorder)[0]
     assert row.type == ""
     assert json.loads(row.detail or "")["raw"] == "\ufffd{"

@@ -62,7 +62,8 @@ def _decode_pcm16(data: bytes) -> Samples:
 
 
 PCM16 = Codec("pcm16", SAMPLE_RATE_HZ, 2, b"\x00\x00", _encode_pcm16, _decode_pcm16)
+PCM16_16K = Codec("pcm16_16k", 16_000, 2, b"\x00\x00", _encode_pcm16, _decode_pcm16)
 PCMU = Codec("pcmu", 8_000, 1, bytes([SILENCE_MU_LAW]), encode_mu_law, decode_mu_law)
 PCMA = Codec("pcma", 8_000, 1, bytes([SILENCE_A_LAW]), encode_a_law, decode_a_law)
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (PCM16, PCMU, PCMA)}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (PCM16, PCM16_16K, PCMU, PCMA)}

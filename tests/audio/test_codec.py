@@ -75,7 +75,9 @@ def test_durations_and_sizes_agree(name: str, duration_ms: int) -> None:
     assert codec.duration_ms(codec.bytes_for(duration_ms)) == pytest.approx(duration_ms)
 
 
-@pytest.mark.parametrize(("name", "size"), [("pcm16", 960), ("pcmu", 160), ("pcma", 160)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("pcm16", 960), ("pcm16_16k", 640), ("pcmu", 160), ("pcma", 160)]
+)
 def test_bytes_of_twenty_ms(name: str, size: int) -> None:
     assert CODECS[name].bytes_for(20) == size
 

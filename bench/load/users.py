@@ -19,8 +19,8 @@ from bench.load.lifecycle import lifecycle_of
 from bench.load.worker import RunWorker
 from bench.problem import Problem
 from bench.runs.recorder import SessionRecord
-from bench.session.opening import ConnectError
 from bench.session.realtime import RealtimeSession, Turn
+from bench.session.refusal import ConnectError
 
 REDIAL_PAUSE_S = 0.5
 """Least time between two attempts of one user, also when its wait time is zero."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from bench.dialects.base import Dialect, Endpoint
 from bench.problem import Problem
-from bench.session.opening import ConnectError, open_transport
+from bench.session.opening import open_transport
+from bench.session.refusal import ConnectError
 from bench.session.stamps import ANCILLARY_BYTES, StampClock
 from bench.session.timer import DeadlineTimer
 

@@ -17,8 +17,9 @@ from bench.session.conversation import Conversation, Setup, TurnEnd, TurnState
 from bench.session.engine import Engine
 from bench.session.frames import FrameStore, event_text, text_frame
 from bench.session.line import Line
-from bench.session.opening import ConnectError, open_transport
+from bench.session.opening import open_transport
 from bench.session.reception import Reception
+from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
 from bench.session.transport import Closed, Message
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.dialects.base import Endpoint
-from bench.session.opening import ConnectError, open_transport
+from bench.session.opening import open_transport
+from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
 from bench.session.tls import client_context
 

@@ -20,7 +20,7 @@ from bench.audio.catalogue import Catalogue
 from bench.problem import Problem
 from bench.session import realtime
 from bench.session.conversation import TurnEnd
-from bench.session.opening import ConnectError
+from bench.session.refusal import ConnectError
 
 from .loopback import close_frame, frame, listener, read_head, upgrade_response
 from .scripted import KEY, Call, Caller, Killed, Stage, server

@@ -1,0 +1,55 @@
+"""Turns an endpoint into what all its sessions have in common: done once, not per session."""
+
+from __future__ import annotations
+
+import ssl
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidURI
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from bench.dialects.base import Endpoint
+from bench.session.addresses import Addresses
+from bench.session.refusal import ConnectError
+from bench.session.tls import client_context
+from bench.session.transport import MESSAGE_LIMIT_BYTES
+
+
+class Entrance:
+    """An endpoint made ready for many sessions: what they have in common is done once.
+
+    Raises:
+        ConnectError: the endpoint's URL is none.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        try:
+            self._uri = parse_uri(endpoint.url)
+        except (InvalidURI, UnicodeError) as error:
+            reason = error.msg if isinstance(error, InvalidURI) else str(error)
+            raise ConnectError("dns", f"{endpoint.redacted_url}: {reason}") from None
+        self.host = self._uri.host
+        self.secure = self._uri.secure
+        self.addresses = Addresses(self.host, self._uri.port)
+        self.ticket: ssl.SSLSession | None = None
+        """Of the latest TLS connection that got one."""
+        self._subprotocols = [Subprotocol(name) for name in endpoint.subprotocols] or None
+        if self.secure:
+            client_context()  # read whom to trust now, not while microphones run
+        protocol = self.protocol()
+        request = protocol.connect()
+        for name, value in endpoint.headers:
+            request.headers[name] = value
+        self._head = tuple(request.serialize().split(protocol.key.encode(), 1))
+
+    def protocol(self) -> ClientProtocol:
+        """The client's side of one more WebSocket."""
+        return ClientProtocol(
+            self._uri, subprotocols=self._subprotocols, max_size=MESSAGE_LIMIT_BYTES
+        )
+
+    def request(self, protocol: ClientProtocol) -> bytes:
+        """The upgrade that `protocol` awaits the answer of: only the key differs."""
+        before, after = self._head
+        return before + protocol.key.encode() + after

@@ -71,6 +71,11 @@ class Engine:
     def __len__(self) -> int:
         return len(self._connections)
 
+    @property
+    def next_due_ns(self) -> int | None:
+        """When the next frame of any session is due; past while the engine is behind."""
+        return self._pacer.next_due_ns
+
     def add(self, connection: Connection) -> None:
         """Watch an open connection."""
         fd = connection.fileno()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from websockets.frames import Frame, Opcode
 
@@ -23,6 +23,20 @@ def text_frame(text: bytes) -> bytes:
 def event_text(event: dict[str, Any]) -> bytes:
     """Compact JSON of a client event."""
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class SentEvent(NamedTuple):
+    """A client event made ready for the socket, once for all sessions that send it."""
+
+    type: str
+    frame: bytes
+    size_bytes: int
+
+    @classmethod
+    def of(cls, event: dict[str, Any]) -> SentEvent:
+        """Make an event ready."""
+        text = event_text(event)
+        return cls(str(event["type"]), text_frame(text), len(text))
 
 
 class FrameStore:

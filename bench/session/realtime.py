@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.audio.catalogue import Catalogue
@@ -15,21 +15,28 @@ from bench.problem import Problem
 from bench.runs.recorder import SessionRecord
 from bench.session.conversation import Conversation, Setup, TurnEnd, TurnState
 from bench.session.engine import Engine
-from bench.session.frames import FrameStore, event_text, text_frame
+from bench.session.frames import FrameStore, SentEvent
 from bench.session.line import Line
 from bench.session.opening import open_transport
 from bench.session.reception import Reception
 from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
-from bench.session.transport import Closed, Message
+from bench.session.transport import Closed, Message, Transport
 
 _MS = 1_000_000
 CLOSE_TIMEOUT_S = 1.0
 
+Dial = Callable[[Endpoint, StampClock, float], Transport]
+"""Opens a transport within so many seconds, or raises ConnectError; `open_transport` is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """What every session of a run has in common; made once per process."""
+    """What every session of a run has in common; made once per process.
+
+    Raises:
+        Problem: the dialect cannot say the settings.
+    """
 
     dialect: Dialect
     endpoint: Endpoint
@@ -38,6 +45,12 @@ class CallPlan:
     catalogue: Catalogue
     watchdog_s: float
     connect_timeout_s: float
+    setup: SentEvent = field(init=False)
+    """What configures each session."""
+
+    def __post_init__(self) -> None:
+        event = self.dialect.session_update(self.settings)
+        object.__setattr__(self, "setup", SentEvent.of(event))
 
 
 class Turn:
@@ -77,6 +90,7 @@ class RealtimeSession:
         *,
         user: str,
         on_turn: Callable[[SessionRecord], None],
+        dial: Dial = open_transport,
     ) -> None:
         self.record = record
         self._plan = plan
@@ -84,6 +98,7 @@ class RealtimeSession:
         self._stamps = stamps
         self._user = user
         self._on_turn = on_turn
+        self._dial = dial
         self._conversation = Conversation()
         self._reception = Reception(plan.dialect, plan.frames.codec, record)
         self._line: Line | None = None
@@ -112,7 +127,7 @@ class RealtimeSession:
         )
         deadline = time.monotonic() + plan.connect_timeout_s
         try:
-            transport = open_transport(plan.endpoint, self._stamps, plan.connect_timeout_s)
+            transport = self._dial(plan.endpoint, self._stamps, plan.connect_timeout_s)
             self._note(Kind.CONNECTED)
             self._line = Line(
                 transport,
@@ -233,21 +248,20 @@ class RealtimeSession:
         before = self._conversation.setup
         matters = self._conversation.receive(event, message.at_ns, audio_ms)
         if before is Setup.AWAIT_CREATED and self._conversation.setup is Setup.AWAIT_UPDATED:
-            self._send(Kind.SESSION_UPDATE, self._plan.dialect.session_update(self._plan.settings))
+            self._send(Kind.SESSION_UPDATE, self._plan.setup)
         if matters:
             self._changed.set()
 
-    def _send(self, kind: Kind, event: dict[str, Any]) -> None:
+    def _send(self, kind: Kind, event: SentEvent) -> None:
         assert self._line is not None
-        text = event_text(event)
-        self._line.send(text_frame(text))
+        self._line.send(event.frame)
         self.record.event(
             "out",
             kind.value,
             time.monotonic_ns(),
-            wire_type=str(event["type"]),
+            wire_type=event.type,
             turn_index=self._conversation.turn_index,
-            size_bytes=len(text),
+            size_bytes=event.size_bytes,
         )
 
     def _on_gone(self, how: Closed) -> None:

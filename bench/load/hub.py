@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 from gevent import monkey
 
 from bench.session.engine import Engine
+from bench.session.stalls import Stalls
 
 _READ = 1
 
@@ -17,6 +20,9 @@ class EngineLoop:
         # gevent deletes select.epoll when it patches; the nested one needs no patching,
         # because it is only ever polled without waiting.
         self.engine = Engine(monkey.get_original("select", "epoll")())
+        self.stalls: Stalls = getattr(self.engine, "stalls", None) or Stalls(
+            time.thread_time_ns, time.process_time_ns
+        )
         self._greenlet = gevent.spawn(self._run)
 
     def _run(self) -> None:

@@ -68,7 +68,7 @@ class Lifecycle:
         except Problem as problem:
             self.abort(str(problem))
         else:
-            if self._controls and options.progress:
+            if self._controls:
                 self._live.start()
 
     def _start_worker(self, folder: str) -> None:

@@ -29,8 +29,6 @@ class Vitals:
         self._cpu_peak: float | None = None
         self._thread_peak: float | None = None
         self._rss_max_bytes = first.rss_bytes
-        self.cpu_share: float | None = None
-        """Share of a core since the reading before; None before the second."""
 
     def sample(self, now: Counters, *, sending: bool) -> None:
         """Take a reading; `sending` says whether microphones ran since the one before."""
@@ -39,14 +37,13 @@ class Vitals:
         wall_s = (now.at_ns - last.at_ns) / 1e9
         if wall_s <= 0:
             return
-        self.cpu_share = (now.cpu_s - last.cpu_s) / wall_s
         if not sending:
             self._recent.clear()
             return
         self._sending_s += wall_s
         self._cpu_s += now.cpu_s - last.cpu_s
         self._thread_s += now.thread_s - last.thread_s
-        if self.cpu_share >= BUSY_SHARE:
+        if (now.cpu_s - last.cpu_s) / wall_s >= BUSY_SHARE:
             self._busy_s += wall_s
         self._take_peak(last, now)
 
@@ -63,6 +60,15 @@ class Vitals:
             self._cpu_peak = max(self._cpu_peak or 0.0, (now.cpu_s - begin.cpu_s) / wall_s)
             thread_share = (now.thread_s - begin.thread_s) / wall_s
             self._thread_peak = max(self._thread_peak or 0.0, thread_share)
+
+    @property
+    def recent_cpu_share(self) -> float | None:
+        """Share of a core over the latest PEAK_S of sending; None while it is less."""
+        if not self._recent:
+            return None
+        begin, end = self._recent[0], self._recent[-1]
+        wall_s = (end.at_ns - begin.at_ns) / 1e9
+        return (end.cpu_s - begin.cpu_s) / wall_s if wall_s >= PEAK_S else None
 
     def facts(self) -> dict[str, Any]:
         """`process` of a worker in run.json, as bench/README.md describes it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import os
 import platform
@@ -18,15 +17,13 @@ from gevent.event import Event
 
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan
-from bench.load.vitals import Vitals
-from bench.runs.environment import read_counters
+from bench.load.watch import ProcessWatch
 from bench.runs.folder import RunFolder, part_files
 from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.realtime import RealtimeSession
 from bench.session.stamps import StampClock, read_anchor
 
 PART_INTERVAL_S = 2.0
-VITALS_INTERVAL_S = 1.0
 _SWITCH_INTERVAL_S = 0.000_5
 """How long a thread that writes parts may keep the interpreter from the pacer."""
 
@@ -60,10 +57,10 @@ class RunWorker:
         self._anchors = [read_anchor()]
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         _pay_first_costs()
-        self._vitals = Vitals(read_counters())
+        self.watch = ProcessWatch(name, self._loop.stalls, lambda: len(self.open_sessions))
+        self.watch.start()
         self._closing = Event()
         self._flusher = gevent.spawn(self._flush_until_closing)
-        self._watcher = gevent.spawn(self._watch_until_closing)
         report("opened", {"worker": name, **self._facts()})
 
     def open_session(
@@ -101,18 +98,18 @@ class RunWorker:
     def close(self) -> None:
         """Write the last part, stop the engine and say that nothing more will come."""
         self._closing.set()
-        self._watcher.join()
         self._flusher.join()  # killed while it writes, it would lose the part it has taken
         for session in list(self.open_sessions):
             self.close_session(session)
         self._flush()
         self._loop.close()
-        self._vitals.sample(read_counters(), sending=False)
+        self.watch.stop()
         self._anchors.append(read_anchor())
         self._report("closed", {"worker": self.name, **self._facts()})
 
     def _facts(self) -> dict[str, Any]:
-        process = self._vitals.facts()
+        facts = self.watch.facts()
+        process = facts["process"]
         return {
             "host": platform.node(),
             "pid": os.getpid(),
@@ -122,14 +119,10 @@ class RunWorker:
             "clock_anchors": [asdict(anchor) for anchor in self._anchors],
             "kernel_stamps": self._stamped_by_kernel,
             "utterances": self.plan.catalogue.loaded_hashes(),
-            "cpu_s": process["cpu_user_s"] + process["cpu_system_s"],
+            "cpu_s": round(process["cpu_user_s"] + process["cpu_system_s"], 3),
             "max_rss_bytes": process["rss_max_bytes"],
-            "process": process,
+            **facts,
         }
-
-    def _watch_until_closing(self) -> None:
-        while not self._closing.wait(VITALS_INTERVAL_S):
-            self._vitals.sample(read_counters(), sending=bool(self.open_sessions))
 
     def _flush_until_closing(self) -> None:
         while not self._closing.wait(PART_INTERVAL_S):
@@ -148,6 +141,8 @@ class RunWorker:
             return
         lateness = batch.lateness_ms()
         self.lateness_p99_ms = float(np.percentile(lateness, 99)) if len(lateness) else None
+        if self.lateness_p99_ms is not None:
+            self.watch.note_lateness(self.lateness_p99_ms)
         number, self._parts = self._parts, self._parts + 1
         pool = gevent.get_hub().threadpool
         files = pool.apply(part_files, (self.name, number, batch))
@@ -163,9 +158,6 @@ def _pay_first_costs() -> None:
 
     Writing Parquet loads code. Locust asks who called `stop`, and `inspect` reads the sources
     of the whole stack for the answer: tens of milliseconds that would fall on the last frames.
-    What lives by now lives to the end; the collector need not look at it again and again.
     """
     gevent.get_hub().threadpool.apply(part_files, ("", 0, Recorder("").take()))
     inspect.stack()
-    gc.collect()
-    gc.freeze()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 _SCRIPT = r"""
-import json, sys
+import contextlib, io, json, sys
 from types import SimpleNamespace as Simple
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import bench.load.live as live
 import bench.load.control as control
 import bench.load.lifecycle as lifecycle
 import bench.load.users as users
+from bench.load.alarm import Strain
 from locust.stats import RequestStats
 from bench.problem import Problem
 
@@ -43,6 +44,37 @@ def named(runs_dir, run_id):
         return f"Problem: {problem}"
 
 
+STALLED = Strain("w7", 0.1, 0.1, 80.0, "collector")
+CALM = Strain("w0", 0.1, 0.1, None, None)._asdict()
+
+
+def warned(worker=None, reported=(), times=1):
+    # What goes to stderr.
+    made = live.LiveView(
+        Simple(parsed_options=Simple(json=False, progress=False)), Simple(worker=worker)
+    )
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        for second in range(times):
+            for client, strain in reported:
+                made._on_worker_report(
+                    client, {"rtbench": {"lateness_ms": None, "strain": strain._asdict()}}
+                )
+            made._warn(float(second))
+    return said.getvalue()
+
+
+def strained(worker):
+    # What a worker tells, and how often it was asked what it noticed.
+    asked = []
+    watch = Simple(take_strain=lambda: asked.append(1) or worker)
+    data = {}
+    live.LiveView(
+        Simple(), Simple(worker=Simple(lateness_p99_ms=2.5, watch=watch))
+    )._on_report(data)
+    return data, len(asked)
+
+
 class Caller(users.RealtimeUser):
     pass
 
@@ -66,8 +98,16 @@ print(json.dumps({
     "missing": view([("ttfa", "a", None, "gone")]).line(5.0),
     "crowd": view(crowd, users=500, lateness=12.3).line(3_600.0),
     "workers": view([], by_worker={
-        "a": {"rtbench_lateness_ms": 1.5}, "b": {"rtbench_lateness_ms": 9.5}, "c": {},
+        "a": {"rtbench": {"lateness_ms": 1.5, "strain": CALM}},
+        "b": {"rtbench": {"lateness_ms": 9.5, "strain": CALM}},
+        "c": {"rtbench": {"lateness_ms": None, "strain": CALM}},
+        "d": {},
     }).line(5.0),
+    "warned": warned(Simple(watch=Simple(take_strain=lambda: STALLED)), times=5),
+    "warned of nothing": warned(Simple(watch=Simple(take_strain=lambda: Strain(**CALM)))),
+    "warned of workers": warned(reported=[("a", Strain(**CALM)), ("b", STALLED)]),
+    "warned of no worker": warned(),
+    "strained": strained(STALLED),
     "no workers": view([], by_worker={}).line(5.0),
     "percentiles": [
         live._percentile({}, 0.5),
@@ -129,6 +169,31 @@ def test_live_line_counts_a_turn_without_latency(edge: dict[str, Any]) -> None:
 def test_live_line_shows_the_worst_worker(edge: dict[str, Any]) -> None:
     assert edge["workers"].endswith("late 9.5 ms")
     assert edge["no workers"].endswith("late - ms")
+
+
+def test_a_warning_is_said_once_in_a_while(edge: dict[str, Any]) -> None:
+    assert edge["warned"].count("\n") == 1
+    assert edge["warned"].startswith("rtbench: w7 stalled for 80 ms")
+    assert edge["warned of nothing"] == edge["warned of no worker"] == ""
+
+
+def test_a_master_warns_of_its_workers(edge: dict[str, Any]) -> None:
+    assert edge["warned of workers"] == edge["warned"]
+
+
+def test_a_worker_tells_its_master_what_it_noticed(edge: dict[str, Any]) -> None:
+    data, asked = edge["strained"]
+    assert asked == 1
+    assert data["rtbench"] == {
+        "lateness_ms": 2.5,
+        "strain": {
+            "worker": "w7",
+            "lateness_p99_ms": 0.1,
+            "cpu_share": 0.1,
+            "stall_ms": 80.0,
+            "stall_cause": "collector",
+        },
+    }
 
 
 @pytest.mark.parametrize("name", ["empty", "some", "crowd", "workers"])

@@ -61,14 +61,13 @@ class Process:
 
 def test_a_run_in_which_nothing_was_sent_has_no_shares() -> None:
     process = Process()
-    assert process.vitals.cpu_share is None
     process.go(10, 0.5, sending=False)
     facts = process.facts()
     assert facts["sending_s"] == 0
     for name in ("cpu_share", "cpu_share_peak", "loop_share", "loop_share_peak"):
         assert facts[name] is None
     assert (facts["cpu_user_s"], facts["cpu_system_s"]) == (3.75, 1.25)
-    assert process.vitals.cpu_share == pytest.approx(0.5)
+    assert process.vitals.recent_cpu_share is None
 
 
 def test_shares_are_of_the_time_in_which_microphones_ran() -> None:
@@ -144,5 +143,16 @@ def test_what_the_kernel_does_not_tell_is_missing() -> None:
 def test_two_readings_at_one_instant_are_one() -> None:
     process = Process()
     process.vitals.sample(FIRST, sending=True)
-    assert process.vitals.cpu_share is None
     assert process.facts()["sending_s"] == 0
+
+
+def test_the_recent_share_is_of_five_seconds_of_sending() -> None:
+    process = Process()
+    process.go(4, 0.2)
+    assert process.vitals.recent_cpu_share is None
+    process.go(1, 0.7)
+    assert process.vitals.recent_cpu_share == pytest.approx(0.3)
+    process.go(10, 0.5)
+    assert process.vitals.recent_cpu_share == pytest.approx(0.5)
+    process.go(1, 0.5, sending=False)
+    assert process.vitals.recent_cpu_share is None

@@ -1,0 +1,94 @@
+"""Watches one process while it carries a run: what it takes, and what holds it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from bench.load.alarm import Strain
+from bench.load.collector import Collector
+from bench.load.vitals import Vitals
+from bench.runs.environment import read_counters
+from bench.session.stalls import Stalls
+
+INTERVAL_S = 1.0
+SETTLED_S = 5.0
+"""No more sessions at a time than before for so long: the ramp has ended."""
+
+
+class ProcessWatch:
+    """The collector, the counters and the stalls of a process, from `start` to `stop`.
+
+    `open_sessions` tells how many are open now.
+    """
+
+    def __init__(self, worker: str, stalls: Stalls, open_sessions: Callable[[], int]) -> None:
+        self._worker = worker
+        self._stalls = stalls
+        self._open_sessions = open_sessions
+        self._collector = Collector(stalls.collected)
+        self._collector.start()
+        self._vitals = Vitals(read_counters())
+        self._most_sessions = 0
+        self._settling_s = 0.0
+        self._lateness_p99_ms: float | None = None
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Begin to read counters, every second."""
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        """Read them once more, and leave the collector as it was."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+            self._sample(sending=False)
+            self._collector.stop()
+
+    def _run(self) -> None:
+        while True:
+            gevent.sleep(INTERVAL_S)
+            sessions = self._open_sessions()
+            self._collector.tend(self._sample(sending=sessions > 0))
+            self._settle(sessions)
+
+    def _sample(self, *, sending: bool) -> int:
+        counters = read_counters()
+        self._vitals.sample(counters, sending=sending)
+        return counters.rss_bytes
+
+    def _settle(self, sessions: int) -> None:
+        """Once after each ramp, take what lives out of the collector's sight."""
+        if sessions > self._most_sessions:
+            self._most_sessions, self._settling_s = sessions, 0.0
+        elif self._settling_s < SETTLED_S:
+            self._settling_s += INTERVAL_S
+            if self._settling_s >= SETTLED_S and sessions:
+                self._collector.settle()
+
+    def note_lateness(self, p99_ms: float) -> None:
+        """Take note of how late the frames of the last seconds were."""
+        self._lateness_p99_ms = max(p99_ms, self._lateness_p99_ms or 0.0)
+
+    def take_strain(self) -> Strain:
+        """What was noticed since this was last asked."""
+        stall = self._stalls.take_recent()
+        lateness_p99_ms, self._lateness_p99_ms = self._lateness_p99_ms, None
+        return Strain(
+            worker=self._worker,
+            lateness_p99_ms=lateness_p99_ms,
+            cpu_share=self._vitals.recent_cpu_share,
+            stall_ms=None if stall is None else stall.ms,
+            stall_cause=None if stall is None else stall.cause,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """`process`, `stalls` and `collector` of a worker in run.json."""
+        return {
+            "process": self._vitals.facts(),
+            "stalls": self._stalls.facts(),
+            "collector": self._collector.facts(),
+        }

@@ -1,0 +1,112 @@
+"""The collector is out of the way during a run, counted, and as it was after it."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from bench.load.collector import GROWTH_BYTES, NEVER, YOUNG, Collector
+
+
+class Knot:
+    """Something that only a collection frees."""
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+@pytest.fixture
+def pauses() -> list[tuple[int, int]]:
+    return []
+
+
+@pytest.fixture
+def collector(pauses: list[tuple[int, int]]) -> Iterator[Collector]:
+    made = Collector(lambda begin_ns, end_ns: pauses.append((begin_ns, end_ns)))
+    yield made
+    made.stop()
+
+
+def test_no_full_collection_while_it_runs(
+    collector: Collector, pauses: list[tuple[int, int]]
+) -> None:
+    collector.start()
+    kept = [[number] for number in range(40 * YOUNG[0])]
+    facts = collector.facts()
+    young, middle, full = (generation["count"] for generation in facts["generations"])
+    assert young >= 25
+    assert middle >= 4
+    assert full == 0
+    assert len(kept) == 40 * YOUNG[0]
+    assert len(pauses) == young + middle
+    assert all(0 < begin_ns <= end_ns for begin_ns, end_ns in pauses)
+
+
+def test_pauses_are_added_up(collector: Collector, pauses: list[tuple[int, int]]) -> None:
+    collector.start()
+    gc.collect(1)
+    gc.collect(1)
+    took_ms = [(end_ns - begin_ns) / 1e6 for begin_ns, end_ns in pauses]
+    middle = collector.facts()["generations"][1]
+    assert middle["count"] == 2
+    assert middle["total_ms"] == pytest.approx(sum(took_ms))
+    assert middle["worst_ms"] == pytest.approx(max(took_ms))
+
+
+def test_all_is_as_before_after_a_run() -> None:
+    thresholds, callbacks, frozen = gc.get_threshold(), list(gc.callbacks), gc.get_freeze_count()
+    collector = Collector(lambda begin_ns, end_ns: None)
+    collector.start()
+    assert gc.get_threshold()[:2] == YOUNG
+    assert gc.get_threshold()[2] in {NEVER, 0}  # later Pythons know no third one
+    assert gc.get_freeze_count() > frozen
+    knot = Knot()
+    left = weakref.ref(knot)
+    collector.settle()
+    del knot
+    gc.collect()
+    assert left() is not None  # out of the collector's sight
+    collector.stop()
+    assert left() is None
+    assert gc.get_threshold() == thresholds
+    assert gc.callbacks == callbacks
+    assert gc.get_freeze_count() == frozen
+
+
+def test_a_second_stop_changes_nothing() -> None:
+    collector = Collector(lambda begin_ns, end_ns: None)
+    collector.start()
+    collector.stop()
+    thresholds = gc.get_threshold()
+    gc.set_threshold(701, 11, 12)
+    collector.stop()
+    assert gc.get_threshold()[:2] == (701, 11)
+    gc.set_threshold(*thresholds)
+
+
+def test_a_process_that_grows_without_end_is_collected_after_all(collector: Collector) -> None:
+    collector.start()
+
+    def full() -> int:
+        count: int = collector.facts()["generations"][2]["count"]
+        return count
+
+    collector.tend(10**9)
+    collector.tend(10**9 + GROWTH_BYTES)
+    assert full() == 0
+    collector.tend(10**9 + GROWTH_BYTES + 1)
+    assert full() == 1
+    collector.tend(10**9 + GROWTH_BYTES + 1)  # what is left is where growth counts from
+    collector.tend(10**9 + 2 * GROWTH_BYTES)
+    assert full() == 1
+
+
+def test_what_was_found_is_counted(collector: Collector) -> None:
+    collector.start()
+    for _ in range(50):
+        Knot()
+    gc.collect(0)
+    assert collector.facts()["objects_found"] >= 50

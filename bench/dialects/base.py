@@ -191,7 +191,7 @@ class Dialect(Protocol):
     """One way to speak Realtime over a WebSocket. Implementations are pure."""
 
     name: str
-    key_variable: str
+    key_variable: str | None
     """Environment variable that holds the API key, for whoever must be told to set it."""
     default_model: str
     default_voice: str | None
@@ -203,6 +203,8 @@ class Dialect(Protocol):
     sent) the server is known to send; waiting for another would be in vain."""
     unsent: frozenset[Kind]
     """What the server has no event for: `client_event` refuses it."""
+    commit_answers: bool
+    """Whether a commit is answered at once, without a request for a response."""
 
     def endpoint(
         self,

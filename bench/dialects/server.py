@@ -31,7 +31,7 @@ class Server:
         self,
         name: str,
         *,
-        key_variable: str,
+        key_variable: str | None,
         address: Address,
         shape: Shape,
         parse: Callable[[bytes | bytearray], ServerEvent],
@@ -41,6 +41,7 @@ class Server:
         output_codecs: tuple[CodecName, ...] = ("pcm16", "pcmu", "pcma"),
         awaits: frozenset[Kind] = HANDSHAKE,
         unsent: frozenset[Kind] = frozenset(),
+        commit_answers: bool = False,
     ) -> None:
         self.name = name
         self.key_variable = key_variable
@@ -50,6 +51,7 @@ class Server:
         self.output_codecs = output_codecs
         self.awaits = awaits
         self.unsent = unsent
+        self.commit_answers = commit_answers
         self.parse = parse  # called for every message: no method of ours in between
         self.endpoint = address.endpoint
         self._shape = shape

@@ -52,7 +52,10 @@ def _mend(kind: str, dialect: Dialect) -> str:
     if kind == "refused":
         return "is the server running? `rtbench serve` starts the embedded one"
     if kind in {"http_401", "http_403"}:
-        return f"set {dialect.key_variable} to a key that the target accepts"
+        variable = dialect.key_variable
+        if variable is None:
+            return "give it the key it wants, such as --header 'Authorization: Bearer ${MY_KEY}'"
+        return f"set {variable} to a key that the target accepts"
     if kind == "http_404":
         return "check the path of --host"
     return "check --host"

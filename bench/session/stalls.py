@@ -133,13 +133,13 @@ class Stalls:
         collecting_ns = sum(
             max(0, min(end, end_ns) - max(begin, begin_ns)) for begin, end in self._pauses
         )
-        rest_ns = max(0, end_ns - begin_ns - collecting_ns)
-        ran_ns = min(rest_ns, max(0, thread_ns - collecting_ns))
-        away_ns = rest_ns - ran_ns
+        ran_ns = min(end_ns - begin_ns, max(0, thread_ns))
+        away_ns = end_ns - begin_ns - ran_ns
         by_threads_ns = min(away_ns, max(0, process_ns - thread_ns))
+        collecting_ns = min(collecting_ns, ran_ns)  # a collection may lose the processor, too
         spent_ns = {
             "collector": collecting_ns,
-            "engine" if inside else "other_work": ran_ns,
+            "engine" if inside else "other_work": ran_ns - collecting_ns,
             "thread": by_threads_ns,
             "host": away_ns - by_threads_ns,
         }

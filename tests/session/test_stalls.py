@@ -126,6 +126,17 @@ def test_a_garbage_collection_is_told_from_the_work_it_interrupts() -> None:
     assert loop.only()["cause"] == "collector"
 
 
+def test_a_garbage_collection_that_lost_the_processor_is_the_host_s() -> None:
+    loop = Loop()
+    loop.spend(20)
+    loop.look(due_ns=START + 20 * MS)
+    loop.spend(4)
+    loop.spend(26, cpu=False)
+    loop.stalls.collected(START + 20 * MS, loop.now_ns)
+    loop.look(due_ns=START + 20 * MS)
+    assert loop.only()["cause"] == "host"
+
+
 def test_a_garbage_collection_before_the_stall_is_not_its_cause() -> None:
     loop = Loop()
     loop.stalls.collected(START + 1 * MS, START + 19 * MS)

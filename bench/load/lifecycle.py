@@ -20,6 +20,7 @@ from bench.load.arguments import DEFAULT_HOST, add_arguments
 from bench.load.control import CLOSE_TIMEOUT_S, RunControl
 from bench.load.live import LiveView
 from bench.load.plan import make_call_plan
+from bench.load.stopping import stop_in_turn
 from bench.load.worker import RunWorker
 from bench.problem import Problem
 from bench.session.probe import probe_target
@@ -203,6 +204,11 @@ def _on_init(environment: Any, **_: Any) -> None:
 @events.test_start.add_listener
 def _on_test_start(environment: Any, **_: Any) -> None:
     lifecycle_of(environment).start()
+
+
+@events.test_stopping.add_listener
+def _on_test_stopping(environment: Any, **_: Any) -> None:
+    stop_in_turn(environment.runner)
 
 
 @events.test_stop.add_listener

@@ -8,7 +8,7 @@ from typing import Any, cast
 import gevent
 from locust import User
 from locust.exception import RescheduleTask, StopUser
-from locust.user.task import LOCUST_STATE_STOPPING
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.outcomes import OUTCOMES
@@ -78,6 +78,8 @@ class RealtimeUser(User):
         """Run as any Locust user, and hang up however it ends."""
         try:
             super().run()
+        except StopUser:  # asked for a session in its `on_stop`
+            pass
         finally:
             self._hang_up()
 
@@ -89,6 +91,9 @@ class RealtimeUser(User):
         """
         if self._state == LOCUST_STATE_STOPPING and not force:
             return False
+        if self._state == LOCUST_STATE_WAITING and not force:
+            self._state = LOCUST_STATE_STOPPING  # the way out takes a while: not to be cut short
+            force = True
         return bool(super().stop(force))
 
     def _worker(self) -> RunWorker:
@@ -99,6 +104,20 @@ class RealtimeUser(User):
 
     def _dial(self) -> CallerSession | None:
         worker = self._worker()
+        if self._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+        self._state = LOCUST_STATE_WAITING  # in which Locust may end it at once
+        with worker.switchboard.dials.turn():
+            if self._state == LOCUST_STATE_STOPPING:
+                raise StopUser
+            self._state = LOCUST_STATE_RUNNING
+            session = self._open_session(worker)
+        if session is None:
+            gevent.sleep(REDIAL_PAUSE_S)
+            self.wait()  # ends the user, in Locust's way, when the run stops
+        return session
+
+    def _open_session(self, worker: RunWorker) -> CallerSession | None:
         started_s = time.monotonic()
         try:
             session = cast(
@@ -107,8 +126,6 @@ class RealtimeUser(User):
             )
         except ConnectError as error:
             self._fire("setup", (time.monotonic() - started_s) * 1000, error)
-            gevent.sleep(REDIAL_PAUSE_S)
-            self.wait()  # ends the user, in Locust's way, when the run stops
             return None
         session.user = self
         opened = assemble_session(session.record.turn_rows).session
@@ -118,7 +135,13 @@ class RealtimeUser(User):
     def _hang_up(self) -> None:
         session, self._session = self._session, None
         worker = lifecycle_of(self.environment).worker
-        if session is not None and worker is not None:
+        if session is None or worker is None:
+            return
+        try:
+            if not session.ended:
+                with worker.switchboard.hang_ups.turn():
+                    pass
+        finally:
             worker.close_session(session)
 
     def _on_turn(self, record: SessionRecord) -> None:

@@ -17,6 +17,7 @@ from gevent.event import Event
 
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan
+from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
 from bench.runs.folder import RunFolder, part_files
 from bench.runs.recorder import Recorder, SessionRecord
@@ -50,6 +51,7 @@ class RunWorker:
         self._report = report
         self._client_id = environment.runner.client_id
         self._loop = EngineLoop()
+        self.switchboard = Switchboard(self._loop.engine)
         self._stamps = StampClock()
         self._recorder = Recorder(name)
         self._parts = 0
@@ -81,6 +83,7 @@ class RunWorker:
             self._recorder.begin_session(),
             user=user,
             on_turn=on_turn,
+            dial=self.switchboard.open_transport,
         )
         session.open()
         if session.kernel_stamps is not None:
@@ -102,6 +105,7 @@ class RunWorker:
         for session in list(self.open_sessions):
             self.close_session(session)
         self._flush()
+        self.switchboard.close()
         self._loop.close()
         self.watch.stop()
         self._anchors.append(read_anchor())

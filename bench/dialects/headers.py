@@ -11,6 +11,7 @@ from bench.problem import Problem
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_NAMES = ("authorization", "api-key", "apikey", "token", "secret", "cookie")
+_SECRET_VALUE = re.compile(r"^(bearer|basic) |\b(sk|ek|xai|hf)[-_][\w-]{8}", re.IGNORECASE)
 _HANDSHAKE = frozenset({"host", "upgrade", "connection", "content-length", "transfer-encoding"})
 
 
@@ -64,7 +65,8 @@ def read_header(name: str, value: str, place: str) -> Header:
     if lower in _HANDSHAKE or lower.startswith("sec-websocket-"):
         raise Problem(f"{place}: {name} belongs to the handshake; leave it out")
     template = read_template(value, f"{place} {name}")
-    if any(word in lower for word in _SECRET_NAMES) and not template.variables:
+    secret = any(word in lower for word in _SECRET_NAMES) or _SECRET_VALUE.search(value)
+    if secret and not template.variables:
         # The value stays out of the message: it may well be a key.
         raise Problem(
             f"{place}: {name} holds a key; keep that in an environment variable and write "

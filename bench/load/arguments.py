@@ -22,8 +22,8 @@ def add_arguments(parser: Any) -> None:
     """Add our options, each with an environment variable RTBENCH_…, to Locust's parser."""
     group = parser.add_argument_group(
         "rtbench options",
-        "Of scenarios built on RealtimeUser. --host takes ws:// or wss://; the API\n"
-        "key comes from the environment only (OPENAI_API_KEY).",
+        "Of scenarios built on RealtimeUser. --host takes ws:// or wss://; keys come\n"
+        "from the environment only (OPENAI_API_KEY, or what the dialect names).",
     )
 
     def option(flag: str, **keywords: Any) -> None:
@@ -36,9 +36,32 @@ def add_arguments(parser: Any) -> None:
         metavar="<dir>",
         help="Folder with the clips and their manifest.json. Default: rtbench's own",
     )
-    option("--dialect", default="openai", metavar="<name>", help="How the target speaks Realtime")
-    option("--model", default="gpt-realtime", metavar="<name>", help="Model to ask for")
-    option("--voice", default="marin", metavar="<name>", help="Voice to ask for")
+    option(
+        "--dialect",
+        default="openai",
+        metavar="<name|file>",
+        help="How the target speaks Realtime: openai, openai-beta, azure, azure-preview, a ready "
+        "file such as xai, localai or speaches, or a TOML file of your own. Default: openai",
+    )
+    option(
+        "--header",
+        action="append",
+        metavar="<line>",
+        help="Send this header too, or in place of the dialect's: 'Name: value', where ${VARIABLE} "
+        "comes from the environment. May be given again. Default: none",
+    )
+    option(
+        "--model",
+        default="",
+        metavar="<name>",
+        help="Model to ask for. Default: the dialect's, for openai gpt-realtime",
+    )
+    option(
+        "--voice",
+        default="",
+        metavar="<name>",
+        help="Voice to ask for. Default: the dialect's, for openai marin",
+    )
     option(
         "--transcription-model",
         default="",

@@ -31,6 +31,7 @@ class RunControl:
         options = environment.parsed_options
         plan = make_call_plan(options, environment.host)
         described = describe_options(options)
+        described |= {"model": plan.settings.model, "voice": plan.settings.voice}
         files = [_relative(path) for path in environment.parsed_locustfiles or []]
         started = datetime.now(UTC)
         scenario = Path(files[0]).stem if files else "scenario"

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.audio.catalogue import Catalogue, default_directory
-from bench.audio.codec import PCM16
+from bench.audio.codec import CODECS
 from bench.audio.manifest import MANIFEST_NAME
-from bench.dialects import DIALECTS
 from bench.dialects.base import ServerVad, SessionSettings, Transcription
 from bench.load.arguments import DEFAULT_HOST, check_again
-from bench.problem import Problem
+from bench.session.dialect_file import find_dialect
 from bench.session.frames import FrameStore
 from bench.session.realtime import CallPlan
 from bench.session.target import target_endpoint
 
 _RECORDED = (
     "dialect",
+    "header",
     "model",
     "voice",
     "transcription_model",
@@ -39,7 +39,8 @@ _RECORDED = (
     "processes",
     "stop_timeout",
 )
-_NOT_OF_THE_PLAN = frozenset({"stop_timeout"})  # it changes no turn but the last
+_NOT_OF_THE_PLAN = frozenset({"header", "stop_timeout"})
+"""A header says of whom it is asked; the stop timeout changes no turn but the last."""
 
 
 def make_call_plan(options: Any, host: str | None) -> CallPlan:
@@ -49,29 +50,38 @@ def make_call_plan(options: Any, host: str | None) -> CallPlan:
         Problem: an option, the key or the catalogue is not usable; the message says which.
     """
     check_again(options)
-    dialect = DIALECTS.get(options.dialect)
-    if dialect is None:
-        raise Problem(f"--dialect {options.dialect!r}: unknown; there are {', '.join(DIALECTS)}")
+    dialect = find_dialect(options.dialect)
+    model = options.model or dialect.default_model
+    input_codec = dialect.input_codecs[0]
     transcribes = options.transcription_model or None
     directory = Path(options.fixtures) if options.fixtures else default_directory()
     return CallPlan(
         dialect=dialect,
-        endpoint=target_endpoint(dialect, host or DEFAULT_HOST, options.model),
+        endpoint=target_endpoint(
+            dialect, host or DEFAULT_HOST, model, headers=_lines(options.header)
+        ),
         settings=SessionSettings(
-            model=options.model,
-            voice=options.voice,
+            model=model,
+            voice=options.voice or dialect.default_voice,
             turn_detection=ServerVad(
                 threshold=options.vad_threshold,
                 prefix_padding_ms=options.vad_prefix_padding_ms,
                 silence_duration_ms=options.vad_silence_ms,
             ),
             transcription=transcribes and Transcription(transcribes),
+            input_codec=input_codec,
+            output_codec=dialect.output_codecs[0],
         ),
-        frames=FrameStore(dialect, PCM16, options.chunk_ms, options.room_tone_dbfs),
+        frames=FrameStore(dialect, CODECS[input_codec], options.chunk_ms, options.room_tone_dbfs),
         catalogue=Catalogue.open(directory),
         watchdog_s=options.watchdog_s,
         connect_timeout_s=options.connect_timeout_s,
     )
+
+
+def _lines(header: list[str] | str | None) -> list[str]:
+    """Header lines; a form field gives them as one text."""
+    return header.splitlines() if isinstance(header, str) else header or []
 
 
 def describe_options(options: Any) -> dict[str, Any]:

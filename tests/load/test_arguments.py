@@ -14,8 +14,9 @@ from bench.problem import Problem
 DEFAULTS = {
     "fixtures": "",
     "dialect": "openai",
-    "model": "gpt-realtime",
-    "voice": "marin",
+    "header": None,
+    "model": "",
+    "voice": "",
     "transcription_model": "",
     "chunk_ms": 20,
     "room_tone_dbfs": -65.0,
@@ -53,6 +54,7 @@ def test_defaults(parse: Callable[..., Any]) -> None:
         ("--warmup-s", "86400", 86_400.0),
         ("--fixtures", "my clips", "my clips"),
         ("--run-id", "x", "x"),
+        ("--header", "X-Tenant: ${TENANT}", ["X-Tenant: ${TENANT}"]),
     ],
 )
 def test_value_is_taken(parse: Callable[..., Any], flag: str, text: str, value: Any) -> None:

@@ -59,8 +59,98 @@ def test_default_host_is_the_embedded_servers(parse: Callable[..., Any]) -> None
 
 
 def test_unknown_dialect_is_named_with_those_there_are(parse: Callable[..., Any]) -> None:
-    with pytest.raises(Problem, match=r"^--dialect 'klingon': unknown; there are openai"):
+    with pytest.raises(Problem, match=r"^--dialect 'klingon': unknown; there are openai, .*xai"):
         make_call_plan(parse("--dialect", "klingon"), None)
+    with pytest.raises(Problem, match=r"^--dialect 'opena1': unknown; did you mean openai\?"):
+        make_call_plan(parse("--dialect", "opena1"), None)
+
+
+def test_model_voice_and_codecs_are_the_dialects_unless_told(parse: Callable[..., Any]) -> None:
+    usual = make_call_plan(parse(), None).settings
+    assert (usual.model, usual.voice) == ("gpt-realtime", "marin")
+    assert (usual.input_codec, usual.output_codec) == ("pcm16", "pcm16")
+    plan = make_call_plan(parse("--dialect", "qwen-omni"), None)
+    assert (plan.settings.model, plan.settings.voice) == ("qwen3-omni-flash-realtime", "Cherry")
+    assert (plan.settings.input_codec, plan.settings.output_codec) == ("pcm16_16k", "pcm16")
+    assert plan.frames.codec.rate_hz == 16_000
+    told = make_call_plan(parse("--dialect", "qwen-omni", "--model", "m", "--voice", "v"), None)
+    assert (told.settings.model, told.settings.voice) == ("m", "v")
+
+
+def test_a_file_of_ones_own_is_a_dialect(parse: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('url = "wss://mine.example/speak?m={model}"\n', encoding="utf-8")
+    plan = make_call_plan(parse("--dialect", str(path), "--model", "x"), "ws://127.0.0.1:9")
+    assert plan.dialect.name == "mine"
+    assert plan.endpoint.url == "ws://127.0.0.1:9/speak?m=x"
+
+
+class TestHeader:
+    def test_takes_its_value_from_the_environment_and_is_recorded_without(
+        self, parse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_TOKEN", KEY)
+        options = parse("--header", "X-Token: Token ${MY_TOKEN}", "--header", "X-Plain: a: b")
+        plan = make_call_plan(options, None)
+        assert plan.endpoint.headers == (("X-Token", f"Token {KEY}"), ("X-Plain", "a: b"))
+        assert KEY not in repr(describe_options(options))
+        assert describe_options(options)["header"][0] == "X-Token: Token ${MY_TOKEN}"
+
+    def test_takes_the_place_of_the_dialects_own(
+        self, parse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
+        monkeypatch.setenv("MY_TOKEN", KEY)
+        plan = make_call_plan(parse("--header", "authorization: Bearer ${MY_TOKEN}"), None)
+        assert plan.endpoint.headers == (("authorization", f"Bearer {KEY}"),)
+
+    def test_with_a_key_never_leaves_this_machine_unencrypted(
+        self, parse: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_TOKEN", KEY)
+        options = parse("--header", "X-Token: ${MY_TOKEN}")
+        with pytest.raises(Problem, match=r"MY_TOKEN unencrypted; use wss://"):
+            make_call_plan(options, "ws://example.com")
+
+    @pytest.mark.parametrize(
+        ("line", "mend"),
+        [
+            ("X-Token", "no colon"),
+            ("X Token: a", "no header name"),
+            ("Host: elsewhere", "belongs to the handshake"),
+            ("Sec-WebSocket-Key: a", "belongs to the handshake"),
+            ("X-Token: ${MY_TOKEN}", "MY_TOKEN is not set; export it first"),
+            ("X-Token: ${}", "without a variable's name"),
+            ("X-Token: ${MY TOKEN}", "without a variable's name"),
+            ("X-Name: é", "no header can carry"),
+            (f"Authorization: Bearer {KEY}", "keep that in an environment variable"),
+            (f"X-Other: Bearer {KEY}", "keep that in an environment variable"),
+            (f"X-Other: {KEY}", "keep that in an environment variable"),
+            (f"api-key: {KEY}", "keep that in an environment variable"),
+        ],
+    )
+    def test_that_cannot_be_sent_is_refused_without_its_value(
+        self,
+        parse: Callable[..., Any],
+        monkeypatch: pytest.MonkeyPatch,
+        line: str,
+        mend: str,
+    ) -> None:
+        monkeypatch.delenv("MY_TOKEN", raising=False)
+        with pytest.raises(Problem, match=mend) as caught:
+            make_call_plan(parse("--header", line), None)
+        assert str(caught.value).startswith("--header")
+        assert KEY not in str(caught.value)
+
+    def test_says_of_whom_is_asked_and_not_what(
+        self, parse: Callable[..., Any], clip_folder: Callable[..., Path]
+    ) -> None:
+        catalogue = Catalogue.open(clip_folder())
+        plain, routed = (
+            plan_hash(describe_options(parse(*arguments)), [], catalogue)
+            for arguments in ((), ("--header", "X-Route: b"))
+        )
+        assert plain == routed
 
 
 def test_values_are_checked_again(parse: Callable[..., Any]) -> None:

@@ -47,8 +47,8 @@ def add_arguments(parser: Any) -> None:
         "--header",
         action="append",
         metavar="<line>",
-        help="Send this header too, or in place of the dialect's: 'Name: value', where ${VARIABLE} "
-        "comes from the environment. May be given again. Default: none",
+        help="A header to send too, or in place of the dialect's: 'Name: value'; ${VARIABLE} "
+        "in it comes from the environment. May be given again. Default: none",
     )
     option(
         "--model",

@@ -12,8 +12,11 @@ from websockets.uri import parse_uri
 from bench.dialects.base import Endpoint
 from bench.session.addresses import Addresses
 from bench.session.refusal import ConnectError
-from bench.session.tls import client_context
+from bench.session.tls import Tls, client_context
 from bench.session.transport import MESSAGE_LIMIT_BYTES
+
+TICKET_AGE_S = 60.0
+"""A host changes its keys now and then; a ticket older than this is replaced."""
 
 
 class Entrance:
@@ -32,8 +35,8 @@ class Entrance:
         self.host = self._uri.host
         self.secure = self._uri.secure
         self.addresses = Addresses(self.host, self._uri.port)
-        self.ticket: ssl.SSLSession | None = None
-        """Of the latest TLS connection that got one."""
+        self._ticket: ssl.SSLSession | None = None
+        self._ticket_s = 0.0
         self._subprotocols = [Subprotocol(name) for name in endpoint.subprotocols] or None
         if self.secure:
             client_context()  # read whom to trust now, not while microphones run
@@ -42,6 +45,22 @@ class Entrance:
         for name, value in endpoint.headers:
             request.headers[name] = value
         self._head = tuple(request.serialize().split(protocol.key.encode(), 1))
+
+    def tls(self) -> Tls:
+        """The client's side of one more TLS connection."""
+        return Tls(self.host, self._ticket)
+
+    def keep_ticket(self, tls: Tls, now_s: float) -> None:
+        """Keep what lets the next ones in by ticket; ask when `tls` has decrypted something.
+
+        To copy a ticket costs as much as to shake hands by it: one serves many sessions.
+        """
+        if not tls.resumed or now_s - self._ticket_s >= TICKET_AGE_S:
+            self._ticket, self._ticket_s = tls.ticket, now_s
+
+    def forget_ticket(self) -> None:
+        """Have the next ones go in without: it may be what was refused."""
+        self._ticket = None
 
     def protocol(self) -> ClientProtocol:
         """The client's side of one more WebSocket."""

@@ -133,7 +133,7 @@ class Opening:
                 raise ConnectError("refused", os.strerror(error))
             self._connect()
         elif self._entrance.secure:
-            self._tls = Tls(self._entrance.host, self._entrance.ticket)
+            self._tls = self._entrance.tls()
             self._stage = self._shake_hands
             _, hello = self._tls.shake_hands()
             self._send(hello)
@@ -150,7 +150,7 @@ class Opening:
         try:
             done, answer = tls.shake_hands(data)
         except ssl.SSLError as error:
-            self._entrance.ticket = None  # should it be the ticket, the next must not use it
+            self._entrance.forget_ticket()
             raise ConnectError("tls", error.reason or str(error)) from None
         if done:
             self._stage = self._read_answer
@@ -194,7 +194,7 @@ class Opening:
     def _transport(self) -> Transport:
         sock, self._sock = self._socket, None
         if self._tls is not None:
-            self._entrance.ticket = self._tls.ticket or self._entrance.ticket
+            self._entrance.keep_ticket(self._tls, time.monotonic())
         return Transport(
             sock,
             self._protocol,

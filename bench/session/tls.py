@@ -19,7 +19,7 @@ class Tls:
     """TLS over memory buffers, so that the kernel's stamps of the bytes below are kept.
 
     `ticket` is one that the same host gave to an earlier connection: a host that takes it
-    need not prove itself again, which halves the CPU of a handshake at both ends.
+    need not prove itself again, which saves half of a handshake's CPU at either end.
     """
 
     def __init__(self, host: str, ticket: ssl.SSLSession | None = None) -> None:
@@ -31,7 +31,7 @@ class Tls:
 
     @property
     def ticket(self) -> ssl.SSLSession | None:
-        """The latest ticket of the host, None while it has given none.
+        """A copy of the host's latest ticket, None while it has given none.
 
         TLS 1.3 sends tickets after the handshake: ask when something has been decrypted.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,14 @@ class Window:
 
     @property
     def seconds(self) -> float:
+        """How long it is."""
         return (self.to_ns - self.from_ns) / 1e9
+
+    def holds(self, instants: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Which of the instants lie in it."""
+        return pc.and_(
+            pc.greater_equal(instants, self.from_ns), pc.less(instants, self.to_ns)
+        ).fill_null(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +47,19 @@ class Pace:
 
     @property
     def share(self) -> float:
+        """Of the schedule, what was sent."""
         return self.sent / self.owed if self.owed else 0.0
 
 
 def pace_of(appends: pa.Table, sessions: int, chunk_ms: int, window: Window) -> Pace:
     """Judge rows of APPEND_SCHEMA; a session of `sessions` that never came owes its frames too."""
     chunk_ns = chunk_ms * 1_000_000
-    due_ns = appends["due_ns"].to_numpy()
-    owed, seen = 0, 0
-    for first_ns in first_dues(appends):
-        seen += 1
+    firsts_ns = first_dues(appends).values()
+    owed = max(sessions - len(firsts_ns), 0) * ((window.to_ns - window.from_ns) // chunk_ns)
+    for first_ns in firsts_ns:
         owed += max(_count(window.to_ns - first_ns, chunk_ns), 0)
         owed -= max(_count(window.from_ns - first_ns, chunk_ns), 0)
-    owed += max(sessions - seen, 0) * ((window.to_ns - window.from_ns) // chunk_ns)
-    inside = (due_ns >= window.from_ns) & (due_ns < window.to_ns)
-    rows = appends.filter(pa.array(inside))
+    rows = appends.filter(window.holds(appends["due_ns"]))
     late_ms = pc.subtract(rows["sent_ns"], rows["due_ns"]).drop_null().to_numpy() / 1e6
     in_time = pc.less(rows["sent_ns"], window.to_ns + chunk_ns).drop_null()
     sent = int(pc.sum(in_time).as_py() or 0)
@@ -63,11 +69,12 @@ def pace_of(appends: pa.Table, sessions: int, chunk_ms: int, window: Window) -> 
     return Pace(owed, sent, float(p50), float(p99), float(late_ms.max()))
 
 
-def first_dues(appends: pa.Table) -> list[int]:
+def first_dues(appends: pa.Table) -> dict[str, int]:
     """When each session's first frame was due."""
     grouped = appends.group_by("session_id").aggregate([("due_ns", "min")])
-    firsts: list[int] = grouped["due_ns_min"].to_pylist()
-    return firsts
+    return dict(
+        zip(grouped["session_id"].to_pylist(), grouped["due_ns_min"].to_pylist(), strict=True)
+    )
 
 
 def _count(span_ns: int, chunk_ns: int) -> int:
@@ -85,21 +92,25 @@ class Sample:
     files: int = 0
 
 
-def cpu_between(samples: list[Sample], window: Window) -> float | None:
-    """CPU seconds used in a window, between samples as if evenly; None without samples."""
-    if len(samples) < 2:
-        return None
+def cpu_between(samples: list[Sample], window: Window) -> float:
+    """CPU seconds used in a window, between samples as if evenly."""
     at = [float(sample.at_ns) for sample in samples]
     used = [sample.cpu_s for sample in samples]
     start, end = np.interp([window.from_ns, window.to_ns], at, used)
     return float(end - start)
 
 
-def growth_bytes(samples: list[Sample], before_ns: int, at_ns: int) -> int | None:
+def others_share(cores: list[Sample], ours: Sequence[list[Sample]], window: Window) -> float:
+    """What processes other than `ours`, which have these cores, took of them, per second."""
+    used_s = cpu_between(cores, window) - sum(cpu_between(each, window) for each in ours)
+    return max(used_s, 0.0) / window.seconds
+
+
+def growth_bytes(samples: list[Sample], before_ns: int, at_ns: int) -> int:
     """How much a process grew between two instants, by the last sample before each."""
     before = [sample.rss_bytes for sample in samples if sample.at_ns <= before_ns]
     until = [sample.rss_bytes for sample in samples if sample.at_ns <= at_ns]
-    return until[-1] - before[-1] if before else None
+    return until[-1] - (before or until)[-1]
 
 
 def slope_percent_per_hour(samples: list[Sample], window: Window) -> float | None:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.trial --sessions 1000 [--chunk-ms 20] [--tls] [--keep DIR]
 
-The target has one core, the client another. The first and last seconds do not count.
+The client has one core, the target another. The first and last seconds do not count.
 """
 
 from __future__ import annotations
@@ -11,55 +11,45 @@ import argparse
 import contextlib
 import json
 import math
-import os
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic_ns
 
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bench.runs.folder import RunFolder
 from tests.benchmarks.duty import PERIOD_MS
+from tests.benchmarks.processes import Watch, run_client, running_target
 from tests.benchmarks.reading import (
     Pace,
-    Sample,
     Window,
     cpu_between,
     first_dues,
     growth_bytes,
+    others_share,
     pace_of,
 )
-from tests.benchmarks.target import certificate_directory
+from tests.benchmarks.target import CERTIFICATE_DIRECTORY
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-WARM_UP_S = 4
-FASTEST_RAMP = 200
+FASTEST_RAMP = 250
 """Sessions a second."""
-_SAMPLE_S = 0.25
 _AFTER_S = 2
 _GRACE_S = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is run: `client` is `rtbench` or the name of a reference client's module."""
+    """What is run: `client` is `rtbench` or the module of a reference client."""
 
     sessions: int
     client: str = "rtbench"
     chunk_ms: int = 20
     tls: bool = False
-    seconds: float = 15
+    seconds: float = 10
+    warm_up_s: float = 3
     processes: int = 1
     scenario: str = "callers.py"
     rate: float | None = None
@@ -67,48 +57,57 @@ class Trial:
     load_cores: tuple[int, ...] = (0,)
     target_cores: tuple[int, ...] = (1,)
     target_options: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
 
     @property
     def spawn_rate(self) -> float:
+        """Sessions a second."""
         if self.rate is not None:
             return self.rate
         turns = max(math.ceil(self.sessions / FASTEST_RAMP / (PERIOD_MS / 1000)), 1)
         return self.sessions / (turns * PERIOD_MS / 1000)
 
     @property
-    def ramp_s(self) -> float:
-        return self.sessions / self.spawn_rate
+    def run_time_s(self) -> int:
+        """From the first session's start to the end of all."""
+        return math.ceil(self.before_s + self.seconds + _AFTER_S)
 
     @property
-    def run_time_s(self) -> int:
-        return math.ceil(self.ramp_s + WARM_UP_S + self.seconds + _AFTER_S)
+    def before_s(self) -> float:
+        """What does not count, from the first frame on."""
+        return self.sessions / self.spawn_rate + self.warm_up_s
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a trial; the tables are there for further questions."""
 
     trial: Trial
     window: Window
     pace: Pace
-    cpu_share: float | None
+    cpu_share: float
     """CPU seconds of the load in the window, per second."""
-    target_share: float | None
-    cpu_us_per_append: float | None
-    rss_per_session_kb: float | None
+    target_share: float
+    others_share: float
+    """What other processes took of the load's cores, per second."""
+    rss_per_session_kb: float
     lag_p99_ms: float | None
     events_per_s: float | None
     in_mb_per_s: float | None
     appends: pa.Table = field(repr=False)
     events: pa.Table | None = field(repr=False)
-    truth: pa.Table | None = field(repr=False)
-    samples: list[Sample] = field(repr=False)
+    turns: pa.Table | None = field(repr=False)
+    truth: pa.Table = field(repr=False)
+    watch: Watch = field(repr=False)
+
+    @property
+    def cpu_us_per_append(self) -> float:
+        """CPU time of the load in the window over the frames it sent there."""
+        return self.cpu_share * self.window.seconds * 1e6 / max(self.pace.sent, 1)
 
     def figures(self) -> dict[str, object]:
         """Everything but the tables, for a JSON file."""
-        names = ("cpu_share", "target_share", "cpu_us_per_append", "rss_per_session_kb")
-        names += ("lag_p99_ms", "events_per_s", "in_mb_per_s")
+        names = ("cpu_share", "target_share", "others_share", "cpu_us_per_append")
+        names += ("rss_per_session_kb", "lag_p99_ms", "events_per_s", "in_mb_per_s")
         return {
             "trial": asdict(self.trial),
             "window_s": self.window.seconds,
@@ -117,78 +116,16 @@ class Outcome:
             **{name: getattr(self, name) for name in names},
         }
 
-
-@contextlib.contextmanager
-def running_target(
-    *options: str, cores: Sequence[int], truth: Path | None = None
-) -> Iterator[tuple[str, psutil.Process]]:
-    """The light target in a process of its own: its URL, and the process."""
-    command = [sys.executable, "-m", "tests.benchmarks.target", *options]
-    if truth is not None:
-        command += ["--truth", str(truth)]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            os.sched_setaffinity(process.pid, cores)
-            assert process.stdout is not None
-            line = process.stdout.readline().strip()
-            if not line.startswith("listening on "):
-                raise RuntimeError("the target did not start")
-            yield line.removeprefix("listening on "), psutil.Process(process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-
-
-class Watch:
-    """Samples processes and their children until left."""
-
-    def __init__(self, *processes: psutil.Process) -> None:
-        self.samples: list[list[Sample]] = [[] for _ in processes]
-        self._processes = processes
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._over.wait(_SAMPLE_S):
-            for process, samples in zip(self._processes, self.samples, strict=True):
-                with contextlib.suppress(psutil.Error):
-                    family = [process, *process.children()]
-                    times = [member.cpu_times() for member in family]
-                    rss = sum(member.memory_info().rss for member in family)
-                    files = sum(member.num_fds() for member in family)
-                    cpu_s = sum(time.user + time.system for time in times)
-                    samples.append(Sample(monotonic_ns(), cpu_s, rss, files))
-
-
-def client_command(trial: Trial, url: str, folder: Path) -> list[str]:
-    """How the client is started; it leaves its record in `folder`."""
-    if trial.client != "rtbench":
-        command = [sys.executable, "-m", f"tests.benchmarks.{trial.client}", "--url", url]
-        command += ["--sessions", str(trial.sessions), "--rate", f"{trial.spawn_rate:g}"]
-        command += ["--seconds", str(trial.run_time_s), "--chunk-ms", str(trial.chunk_ms)]
-        return [*command, "--out", str(folder / "appends.parquet")]
-    command = [sys.executable, "-P", "-m", "locust", "-f", str(HERE / trial.scenario)]
-    command += ["--headless", "--only-summary", "--skip-log-setup", "--host", url]
-    command += ["--users", str(trial.sessions), "--spawn-rate", f"{trial.spawn_rate:g}"]
-    command += ["--run-time", f"{trial.run_time_s}s", "--stop-timeout", "1"]
-    command += ["--chunk-ms", str(trial.chunk_ms)]
-    command += ["--runs-dir", str(folder.parent), "--run-id", folder.name]
-    if trial.processes > 1:
-        command += ["--processes", str(trial.processes)]
-    return command
+    def line(self) -> str:
+        """The figures that tell most, for a terminal."""
+        trial, pace = self.trial, self.pace
+        late = "-" if pace.p99_ms is None else f"{pace.p99_ms:.2f}"
+        lag = "" if self.lag_p99_ms is None else f", lag p99 {self.lag_p99_ms:.2f} ms"
+        return (
+            f"{trial.client} {trial.sessions}: {pace.share:.2%} sent, p99 {late} ms late{lag}, "
+            f"{self.cpu_us_per_append:.1f} µs/append, CPU {self.cpu_share:.0%}, "
+            f"others {self.others_share:.0%}"
+        )
 
 
 def run_trial(trial: Trial, keep: Path | None = None) -> Outcome:
@@ -197,89 +134,82 @@ def run_trial(trial: Trial, keep: Path | None = None) -> Outcome:
     Raises:
         RuntimeError: the client left no record, or did not end.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        home = keep or Path(scratch)
+    with contextlib.ExitStack() as stack:
+        home = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder, truth, log = home / "run", home / "truth.parquet", home / "log"
         home.mkdir(parents=True, exist_ok=True)
-        folder, truth = home / "run", home / "truth.parquet"
+        variables = {}
+        if trial.tls:
+            variables["SSL_CERT_FILE"] = str(CERTIFICATE_DIRECTORY / "certificate.pem")
         if trial.client != "rtbench":
             folder.mkdir()
         options = (*trial.target_options, *(("--tls",) if trial.tls else ()))
         with running_target(*options, cores=trial.target_cores, truth=truth) as (url, target):
-            samples, target_samples = _run_client(trial, url, folder, home / "log", target)
-        return _read(trial, folder, truth, samples, target_samples)
+            watch = run_client(
+                client_command(trial, url, folder),
+                variables,
+                cores=trial.load_cores,
+                log=log,
+                timeout_s=trial.run_time_s + max(_GRACE_S, trial.seconds / 2),
+                target=target,
+            )
+        if not (folder / "appends.parquet").exists():
+            raise RuntimeError(f"left no record\n{log.read_text(errors='replace')[-2000:]}")
+        return read_outcome(trial, folder, truth, watch)
 
 
-def _run_client(
-    trial: Trial, url: str, folder: Path, log: Path, target: psutil.Process
-) -> list[list[Sample]]:
-    environment = {**os.environ, **dict(trial.variables), "PYTHONPATH": str(ROOT)}
-    environment.pop("OPENAI_API_KEY", None)
-    if trial.tls:
-        environment["SSL_CERT_FILE"] = str(certificate_directory() / "certificate.pem")
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            client_command(trial, url, folder),
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        ) as client,
-        Watch(psutil.Process(client.pid), target) as watch,
-    ):
-        os.sched_setaffinity(client.pid, trial.load_cores)
-        deadline = time.monotonic() + trial.run_time_s + _GRACE_S
-        try:
-            while client.poll() is None:
-                if time.monotonic() > deadline:
-                    raise RuntimeError(f"{trial}: did not end in time")
-                time.sleep(0.2)
-        finally:
-            client.kill()
-    if not (folder / "appends.parquet").exists():
-        raise RuntimeError(f"{trial}: left no record\n{log.read_text(errors='replace')[-2000:]}")
-    return watch.samples
+def client_command(trial: Trial, url: str, folder: Path) -> list[str]:
+    """How the client is started; it leaves its record in `folder`."""
+    rate = f"{trial.spawn_rate:g}"
+    if trial.client != "rtbench":
+        command = [sys.executable, "-m", f"tests.benchmarks.{trial.client}", "--url", url]
+        command += ["--sessions", str(trial.sessions), "--rate", rate]
+        command += ["--seconds", str(trial.run_time_s), "--chunk-ms", str(trial.chunk_ms)]
+        return [*command, "--out", str(folder / "appends.parquet")]
+    command = [sys.executable, "-P", "-m", "locust", "-f", str(HERE / trial.scenario)]
+    command += ["--headless", "--only-summary", "--skip-log-setup", "--host", url]
+    command += ["--users", str(trial.sessions), "--spawn-rate", rate]
+    command += ["--run-time", f"{trial.run_time_s}s", "--stop-timeout", "1"]
+    command += ["--chunk-ms", str(trial.chunk_ms)]
+    command += ["--runs-dir", str(folder.parent), "--run-id", folder.name]
+    if trial.processes > 1:
+        command += ["--processes", str(trial.processes)]
+    return command
 
 
-def _read(
-    trial: Trial, folder: Path, truth: Path, samples: list[Sample], target_samples: list[Sample]
-) -> Outcome:
+def read_outcome(trial: Trial, folder: Path, truth: Path, watch: Watch) -> Outcome:
+    """The figures of a record. The window begins so long after the first frame was due."""
     appends = pq.read_table(folder / "appends.parquet").unify_dictionaries()
-    events = RunFolder(folder).read_events() if trial.client == "rtbench" else None
-    begin_ns = min(first_dues(appends))
-    from_ns = begin_ns + round((trial.ramp_s + WARM_UP_S) * 1e9)
+    begin_ns = min(first_dues(appends).values())
+    from_ns = begin_ns + round(trial.before_s * 1e9)
     window = Window(from_ns, from_ns + round(trial.seconds * 1e9))
-    pace = pace_of(appends, trial.sessions, trial.chunk_ms, window)
-    cpu_s = cpu_between(samples, window)
-    target_s = cpu_between(target_samples, window)
-    grown = growth_bytes(samples, begin_ns, window.to_ns)
-    lag_ms = received = size_mb = None
-    if events is not None:
-        inside = pc.and_(
-            pc.greater_equal(events["read_ns"], window.from_ns),
-            pc.less(events["read_ns"], window.to_ns),
-        )
-        came = events.filter(inside)
-        received = came.num_rows / window.seconds
-        size_mb = (pc.sum(came["size_bytes"]).as_py() or 0) / 1e6 / window.seconds
-        lag_ns = pc.subtract(came["read_ns"], came["at_ns"])
-        lag_ms = pc.quantile(lag_ns, 0.99)[0].as_py()
+    shared = set(trial.target_cores) & set(trial.load_cores)
+    ours = [watch.client, *([watch.target] if shared else [])]
+    events = turns = lag_ms = events_per_s = in_mb_per_s = None
+    if trial.client == "rtbench":
+        events = pq.read_table(folder / "events.parquet").unify_dictionaries()
+        turns = pq.read_table(folder / "turns.parquet").unify_dictionaries()
+        came = events.filter(window.holds(events["read_ns"]))
+        events_per_s = came.num_rows / window.seconds
+        in_mb_per_s = (pc.sum(came["size_bytes"]).as_py() or 0) / 1e6 / window.seconds
+        lag_ms = pc.quantile(pc.subtract(came["read_ns"], came["at_ns"]), 0.99)[0].as_py()
         lag_ms = None if lag_ms is None else lag_ms / 1e6
     return Outcome(
         trial,
         window,
-        pace,
-        None if cpu_s is None else cpu_s / window.seconds,
-        None if target_s is None else target_s / window.seconds,
-        None if cpu_s is None or not pace.sent else cpu_s * 1e6 / pace.sent,
-        None if grown is None else grown / trial.sessions / 1000,
+        pace_of(appends, trial.sessions, trial.chunk_ms, window),
+        cpu_between(watch.client, window) / window.seconds,
+        cpu_between(watch.target, window) / window.seconds,
+        others_share(watch.cores, ours, window),
+        growth_bytes(watch.client, begin_ns, window.to_ns) / trial.sessions / 1000,
         lag_ms,
-        received,
-        size_mb,
+        events_per_s,
+        in_mb_per_s,
         appends,
         events,
-        pq.read_table(truth) if truth.exists() else None,
-        samples,
+        turns,
+        pq.read_table(truth),
+        watch,
     )
 
 
@@ -298,22 +228,14 @@ def main() -> None:
     parser.add_argument("--target-cores", default="1")
     parser.add_argument("--target-options", default="", help="options of the target, as one word")
     parser.add_argument("--keep", type=Path, help="folder for the record")
-    options = parser.parse_args()
-    trial = Trial(
-        options.sessions,
-        options.client,
-        options.chunk_ms,
-        options.tls,
-        options.seconds,
-        options.processes,
-        options.scenario,
-        options.rate,
-        tuple(map(int, options.load_cores.split(","))),
-        tuple(map(int, options.target_cores.split(","))),
-        tuple(options.target_options.split()),
-    )
-    outcome = run_trial(trial, options.keep)
-    print(json.dumps(outcome.figures(), indent=1))
+    options = vars(parser.parse_args())
+    keep = options.pop("keep")
+    for name in ("load_cores", "target_cores"):
+        options[name] = tuple(map(int, options[name].split(",")))
+    options["target_options"] = tuple(options["target_options"].split())
+    outcome = run_trial(Trial(**options), keep)
+    print(json.dumps(outcome.figures() | {"trial": None}, indent=1))
+    print(outcome.line())
 
 
 if __name__ == "__main__":

@@ -19,9 +19,14 @@ def leading_silence_ms(samples: NDArray[np.int16], rate_hz: int) -> float:
     """
     limit = 32768 * 10 ** (AUDIBLE_DBFS / 20)
     window = rate_hz * _WINDOW_MS // 1000
-    for start in range(0, len(samples), window):
-        piece = samples[start : start + window].astype(np.float64)
-        if float(np.mean(piece * piece)) > limit * limit:
-            first = int(np.argmax(np.abs(piece) > limit))
-            return (start + first) * 1000 / rate_hz
-    return len(samples) * 1000 / rate_hz
+    count = len(samples) // window
+    whole = samples[: count * window].reshape(count, window).astype(np.float64)
+    heard = np.flatnonzero(np.einsum("ij,ij->i", whole, whole) > limit * limit * window)
+    if len(heard):
+        place, piece = int(heard[0]) * window, whole[heard[0]]
+    else:
+        place = count * window  # the last window is a short one
+        piece = samples[place:].astype(np.float64)
+        if float(piece @ piece) <= limit * limit * len(piece):
+            return len(samples) * 1000 / rate_hz
+    return (place + int(np.argmax(np.abs(piece) > limit))) * 1000 / rate_hz

@@ -16,6 +16,8 @@ class Kind(enum.StrEnum):
     Everything behind the wire (conversation, turns, metrics) speaks of kinds only.
     """
 
+    __hash__ = str.__hash__  # Enum's own runs Python code, and each event is looked up
+
     # received
     SESSION_CREATED = "session_created"
     SESSION_UPDATED = "session_updated"

@@ -18,6 +18,7 @@ from bench.load.arguments import DEFAULT_HOST
 from bench.load.lifecycle import lifecycle_of
 from bench.load.worker import RunWorker
 from bench.problem import Problem
+from bench.runs.event import EventRow
 from bench.runs.recorder import SessionRecord
 from bench.session.realtime import RealtimeSession, Turn
 from bench.session.refusal import ConnectError
@@ -145,8 +146,19 @@ class RealtimeUser(User):
             worker.close_session(session)
 
     def _on_turn(self, record: SessionRecord) -> None:
-        """Show a turn on Locust's page: ttfa as its response time, other metrics beside it."""
-        for turn in assemble_session(record.turn_rows).turns:
+        """Show a turn on Locust's page.
+
+        Whoever listens to Locust's events may wait; where the engine called, nobody may.
+        """
+        rows = list(record.turn_rows)
+        if gevent.getcurrent() is gevent.get_hub():
+            gevent.spawn(self._show, rows)
+        else:
+            self._show(rows)
+
+    def _show(self, rows: list[EventRow]) -> None:
+        """One request for a turn, ttfa as its response time, and one for each other metric."""
+        for turn in assemble_session(rows).turns:
             if turn.outcome == "stopped":  # cut short by the end of the run: no request at all
                 continue
             error = None

@@ -13,7 +13,9 @@ from typing import Any
 
 import gevent
 import numpy as np
+from gevent import monkey
 from gevent.event import Event
+from gevent.threadpool import ThreadPool
 
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan
@@ -61,6 +63,8 @@ class RunWorker:
         _pay_first_costs()
         self.watch = ProcessWatch(name, self._loop.stalls, lambda: len(self.open_sessions))
         self.watch.start()
+        self._writer = ThreadPool(1)
+        self._writer.apply(_give_way)
         self._closing = Event()
         self._flusher = gevent.spawn(self._flush_until_closing)
         report("opened", {"worker": name, **self._facts()})
@@ -105,6 +109,7 @@ class RunWorker:
         for session in list(self.open_sessions):
             self.close_session(session)
         self._flush()
+        self._writer.kill()
         self.switchboard.close()
         self._loop.close()
         self.watch.stop()
@@ -141,20 +146,24 @@ class RunWorker:
     def _flush(self) -> None:
         """Write one part in a real thread, so that the schedule goes on meanwhile."""
         batch = self._recorder.take()
-        if not batch.events and not batch.appends.session and not batch.appends.unsent:
+        if not len(batch.events) and not batch.appends.session and not batch.appends.unsent:
             return
         lateness = batch.lateness_ms()
         self.lateness_p99_ms = float(np.percentile(lateness, 99)) if len(lateness) else None
         if self.lateness_p99_ms is not None:
             self.watch.note_lateness(self.lateness_p99_ms)
         number, self._parts = self._parts, self._parts + 1
-        pool = gevent.get_hub().threadpool
-        files = pool.apply(part_files, (self.name, number, batch))
+        files = self._writer.apply(part_files, (self.name, number, batch))
         for file_name, content in files.items():
             if self._shares_folder:
-                pool.apply(self._folder.write_part_file, (file_name, content))
+                self._writer.apply(self._folder.write_part_file, (file_name, content))
             else:
                 self._report("part", {"file": file_name, "content": content})
+
+
+def _give_way() -> None:
+    """Let this thread have what the others leave: a part may be late, a frame may not."""
+    os.setpriority(os.PRIO_PROCESS, monkey.get_original("threading", "get_native_id")(), 10)
 
 
 def _pay_first_costs() -> None:

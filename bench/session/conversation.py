@@ -132,15 +132,15 @@ class Conversation:
         turn.progress_ns = max(turn.progress_ns, at_ns)
         response_id = event.response_id or ""
         match event.kind:
+            case Kind.OUTPUT_AUDIO_DELTA if audio_ms is not None:  # first: nearly all are
+                begins_ns = max(at_ns, turn.playback_end_ns)
+                turn.playback_end_ns = begins_ns + int(audio_ms * _MS)
             case Kind.SPEECH_STARTED:
                 turn.speech_open = True
             case Kind.SPEECH_STOPPED:
                 turn.speech_open = False
             case Kind.RESPONSE_CREATED:
                 turn.open_responses.add(response_id)
-            case Kind.OUTPUT_AUDIO_DELTA if audio_ms is not None:
-                begins_ns = max(at_ns, turn.playback_end_ns)
-                turn.playback_end_ns = begins_ns + int(audio_ms * _MS)
             case Kind.RESPONSE_DONE:
                 turn.open_responses.discard(response_id)
                 self._finish_response(turn, event, at_ns)

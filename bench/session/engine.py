@@ -12,6 +12,7 @@ import time
 from typing import Any, Protocol
 
 from bench.session.pacer import Pacer, Stream
+from bench.session.stalls import LIMIT_NS, Stalls
 from bench.session.timer import DeadlineTimer
 
 READABLE = 0x001  # EPOLLIN
@@ -36,6 +37,8 @@ class Poller(Protocol):
 class Connection(Stream, Protocol):
     """A session as the engine sees it."""
 
+    session_id: str
+
     def fileno(self) -> int:
         """Descriptor of its socket."""
 
@@ -53,11 +56,13 @@ class Connection(Stream, Protocol):
 class Engine:
     """The sessions of one process, their schedule and their sockets.
 
-    `poller` is an epoll made by the caller, since gevent hides `select.epoll` when it patches.
+    `poller` is an epoll made by the caller, since gevent hides `select.epoll` when it patches;
+    `stalls` is told of every late look at the schedule.
     """
 
-    def __init__(self, poller: Any) -> None:
+    def __init__(self, poller: Any, stalls: Stalls) -> None:
         self._poller: Poller = poller
+        self._stalls = stalls
         self._timer = DeadlineTimer()
         self._poller.register(self._timer.fileno(), READABLE)
         self._pacer = Pacer(self._end)
@@ -85,7 +90,8 @@ class Engine:
     def start_stream(self, stream: Stream) -> None:
         """Begin to send a connection's frames from its `next_due_ns`."""
         self._pacer.add(stream)
-        self._arm()
+        if self._pacer.next_due_ns is not None:
+            self._timer.arm(self._pacer.next_due_ns)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection; call it before its socket is closed."""
@@ -103,18 +109,29 @@ class Engine:
 
     def step(self) -> None:
         """One turn: frames due, then a bounded batch of reads; then arm the timer."""
-        self._pacer.send_due(time.monotonic_ns(), SENDS_PER_LOOK)
+        self._look(None)
         for fd, mask in self._poller.poll(0, READS_PER_LOOK):
-            if fd == self._timer.fileno():
-                self._timer.clear()
-                continue
             connection = self._connections.get(fd)
             if connection is not None:
                 self._serve(connection, fd, mask)
-            due_ns = self._pacer.next_due_ns
-            if due_ns is not None and due_ns <= time.monotonic_ns():
-                self._pacer.send_due(time.monotonic_ns(), SENDS_PER_LOOK)
-        self._arm()
+                self._look(connection.session_id)
+        due_ns = self._pacer.next_due_ns
+        if due_ns is None:
+            self._timer.clear()
+        else:
+            self._timer.arm(due_ns)
+
+    def _look(self, serving: str | None) -> None:
+        """Send what is due; `serving` is the session whose data was moved since the last look."""
+        now_ns, due_ns = time.monotonic_ns(), self._pacer.next_due_ns
+        stalls = self._stalls
+        if due_ns is not None and due_ns <= now_ns:
+            if now_ns - due_ns > LIMIT_NS:
+                stalls.note(due_ns, now_ns, serving)
+            self._pacer.send_due(now_ns, SENDS_PER_LOOK)
+        elif now_ns >= stalls.sample_at_ns:
+            stalls.sample(now_ns)
+        stalls.looked_ns = now_ns
 
     def _serve(self, connection: Connection, fd: int, mask: int) -> None:
         try:
@@ -134,11 +151,6 @@ class Engine:
             stream.on_fault(error)
         except Exception:  # noqa: BLE001 - logged with its traceback
             _log.exception("a session raised again while it was ended")
-
-    def _arm(self) -> None:
-        due_ns = self._pacer.next_due_ns
-        if due_ns is not None:
-            self._timer.arm(due_ns)
 
     def close(self) -> None:
         """Give the descriptors back; sessions must be gone."""

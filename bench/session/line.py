@@ -36,6 +36,7 @@ class Line:
         on_message: Callable[[Message], None],
         on_gone: Callable[[Closed], None],
     ) -> None:
+        self.session_id = record.session_id
         self.microphone = microphone
         self.chunk_ns = microphone.chunk_ms * _MS
         self.next_due_ns: int | None = None

@@ -6,7 +6,6 @@ would be a third of the error budget. Python has `os.timerfd_create` from 3.13 o
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 
@@ -41,6 +40,8 @@ class DeadlineTimer:
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create failed")
         self._spec = _Itimerspec()
+        self._spec_pointer = ctypes.byref(self._spec)
+        self._value = self._spec.value
         self._armed_ns: int | None = None
 
     def fileno(self) -> int:
@@ -48,20 +49,25 @@ class DeadlineTimer:
         return self._fd
 
     def arm(self, at_ns: int) -> None:
-        """Become readable at `at_ns`, or at once when that has passed."""
+        """Become readable at `at_ns`, or at once when that has passed; not before."""
         if at_ns == self._armed_ns:
             return
         # Zero would disarm it.
-        self._spec.value.seconds, self._spec.value.nanoseconds = divmod(max(at_ns, 1), 10**9)
-        if self._settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(self._spec), None):
-            raise OSError(ctypes.get_errno(), "timerfd_settime failed")
+        self._value.seconds, self._value.nanoseconds = divmod(max(at_ns, 1), 10**9)
+        self._set()
         self._armed_ns = at_ns
 
     def clear(self) -> None:
-        """Stop being readable; call it when the instant has come."""
-        self._armed_ns = None
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._fd, 8)
+        """Be readable at no instant."""
+        if self._armed_ns is not None:
+            self._value.seconds = self._value.nanoseconds = 0
+            self._set()
+            self._armed_ns = None
+
+    def _set(self) -> None:
+        """Setting the timer also makes it unreadable again, so that it need never be read."""
+        if self._settime(self._fd, _TFD_TIMER_ABSTIME, self._spec_pointer, None):
+            raise OSError(ctypes.get_errno(), "timerfd_settime failed")
 
     def close(self) -> None:
         """Give the descriptor back."""

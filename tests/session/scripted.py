@@ -22,6 +22,7 @@ from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.engine import Engine
 from bench.session.frames import FrameStore
 from bench.session.realtime import CallPlan, RealtimeSession
+from bench.session.stalls import Stalls
 from bench.session.stamps import StampClock
 
 from .loopback import recorded
@@ -173,7 +174,7 @@ class Stage:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.turn = threading.Lock()
-        self.engine = Engine(select.epoll())
+        self.engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
         self.recorder = Recorder("w0")
         self.catalogue = catalogue
         self._frames = FrameStore(OPENAI, PCM16, 20, None)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.session.engine import READS_PER_LOOK, Engine
+from bench.session.stalls import Stalls
 
 from .loopback import turn
 
@@ -20,13 +21,15 @@ MS = 1_000_000
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    engine = Engine(select.epoll())
+    engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
     yield engine
     engine.close()
 
 
 class Caller:
     """A connection over a socket pair; subclasses misbehave."""
+
+    session_id = "w0-00000"
 
     def __init__(self, engine: Engine) -> None:
         self.ours, self.theirs = socket.socketpair()
@@ -274,6 +277,6 @@ def test_removing_twice_is_harmless(engine: Engine, make: Make) -> None:
 
 def test_closing_gives_all_descriptors_back() -> None:
     before = set(Path("/proc/self/fd").iterdir())
-    engine = Engine(select.epoll())
+    engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
     engine.close()
     assert set(Path("/proc/self/fd").iterdir()) == before

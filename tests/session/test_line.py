@@ -15,6 +15,7 @@ from bench.runs.recorder import Recorder
 from bench.session.engine import Engine
 from bench.session.frames import text_frame
 from bench.session.line import Line
+from bench.session.stalls import Stalls
 from bench.session.transport import Closed, Message
 
 from .loopback import Peer, close_frame, connected, frame, turn
@@ -25,7 +26,7 @@ CHUNK = 20 * MS
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    engine = Engine(select.epoll())
+    engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
     yield engine
     engine.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
 
-YOUNG = (2_000, 5)
+YOUNG = (1_000, 4)
 """Allocations before a young collection, and young ones before a middle one: each is short,
 as it looks at what was made since the one before and no further."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 _SCRIPT = r"""
-import sys, time
+import gc, json, sys, time
 from pathlib import Path
 from types import SimpleNamespace as Simple
 
@@ -25,7 +29,9 @@ add_arguments(parser)
 environment = Simple(
     parsed_options=parser.parse_args([]), host="ws://127.0.0.1:1", runner=Simple(client_id="c")
 )
-made = worker.RunWorker(environment, "w0", folder, lambda name, data: None)
+collector = gc.get_threshold(), gc.get_freeze_count(), list(gc.callbacks)
+told = {}
+made = worker.RunWorker(environment, "w0", folder, told.__setitem__)
 part_files = worker.part_files
 writing = []
 
@@ -40,18 +46,24 @@ worker.part_files = slowly
 made._recorder.begin_session().event("note", "connected", 1)
 while not writing:
     gevent.sleep(0.01)
+made.watch.note_lateness(7.5)
+made.watch.note_lateness(2.5)
+strains = [made.watch.take_strain(), made.watch.take_strain()]
 made.close()
-print(sum(pq.read_table(path).num_rows for path in (folder / "parts").glob("*.events.parquet")))
+rows = [pq.read_table(path).num_rows for path in (folder / "parts").glob("*.events.parquet")]
+as_before = collector == (gc.get_threshold(), gc.get_freeze_count(), list(gc.callbacks))
+print(json.dumps({"rows": rows, "told": told, "as before": as_before, "strains": strains}))
 """
 
 
-def test_a_part_that_is_being_written_at_the_end_is_not_lost(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(
         [
             sys.executable,
             "-c",
             "from gevent import monkey; monkey.patch_all()\n" + _SCRIPT,
-            str(tmp_path),
+            str(tmp_path_factory.mktemp("run")),
         ],
         capture_output=True,
         text=True,
@@ -60,4 +72,28 @@ def test_a_part_that_is_being_written_at_the_end_is_not_lost(tmp_path: Path) -> 
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["1"]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_part_that_is_being_written_at_the_end_is_not_lost(ran: dict[str, Any]) -> None:
+    assert ran["rows"] == [1]
+
+
+def test_a_worker_tells_what_the_run_took_of_its_process(ran: dict[str, Any]) -> None:
+    opened, closed = ran["told"]["opened"], ran["told"]["closed"]
+    assert opened.keys() == closed.keys()
+    assert closed["process"]["cpu_user_s"] > 0
+    assert closed["process"]["sending_s"] == 0  # a session that never opened
+    assert closed["max_rss_bytes"] == closed["process"]["rss_max_bytes"] > 10 * 2**20
+    assert closed["stalls"]["count"] == 0
+    assert len(closed["collector"]["generations"]) == 3
+
+
+def test_a_run_leaves_the_garbage_collector_as_it_was(ran: dict[str, Any]) -> None:
+    assert ran["as before"]
+
+
+def test_the_worst_lateness_is_told_once(ran: dict[str, Any]) -> None:
+    (_, first_ms, *_), (_, second_ms, *_) = ran["strains"]
+    assert (first_ms, second_ms) == (7.5, None)

@@ -26,6 +26,9 @@ SESSION_UPDATE = {
         "audio": {"input": {"turn_detection": {"type": "server_vad"}}},
     },
 }
+_SCHEMA = pa.schema(
+    [APPEND_SCHEMA.field(name) for name in ("session_id", "index", "due_ns", "sent_ns")]
+)
 
 
 def read_options(description: str | None) -> argparse.Namespace:
@@ -58,10 +61,10 @@ class Pen:
         self._rows.extend((session, index, due_ns, sent_ns))
 
     def write(self, path: Path) -> None:
-        """Rows of APPEND_SCHEMA."""
+        """What is read of APPEND_SCHEMA."""
         rows = np.frombuffer(self._rows, np.int64).reshape(-1, 4)
         used, codes = np.unique(rows[:, 0], return_inverse=True)
         names = pa.array([f"s-{number:05d}" for number in used], pa.string())
         ids = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
         columns = [ids, *(pa.array(rows[:, i]) for i in (1, 2, 3))]
-        pq.write_table(pa.table(columns, schema=APPEND_SCHEMA), path)
+        pq.write_table(pa.table(columns, schema=_SCHEMA), path)

@@ -16,6 +16,7 @@ from bench.analysis.validity import CLIENT_LAG_LIMIT_MS, LATENESS_LIMIT_MS
 from bench.report import wording
 from bench.report.data import ReportData
 from bench.report.figures import distributions, pacing
+from bench.report.instrument import held_back, tables
 from bench.report.telling_turns import telling_turns
 from bench.report.theme import Chart, NoChart, tick
 from bench.report.timeline import latency_over_time
@@ -28,7 +29,7 @@ _UTTERANCE_METRICS = (
     "response_latency_ms",
 )
 
-_LATENESS = "From the instant a frame was due to when the kernel had it."
+_LATENESS = "From the instant a frame was due to when it was offered to the socket."
 _CLIENT_LAG = "From an event's arrival in the kernel to when our code saw it."
 
 _HTML = jinja2.Environment(
@@ -220,7 +221,8 @@ def instrument(data: ReportData) -> Markup:
             ("Pacing lateness", lateness, LATENESS_LIMIT_MS, _LATENESS),
             ("Client lag", summary["client_lag_ms"], CLIENT_LAG_LIMIT_MS, _CLIENT_LAG),
         ],
-        workers=data.run.get("workers") or {},
+        held_back=held_back(summary["pacing"]),
+        tables=tables(data.run),
         figures=_figures([chart]),
     )
 

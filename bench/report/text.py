@@ -58,6 +58,8 @@ def _validity(validity: dict[str, Any]) -> Text:
     line = Text("VALID" if valid else "INVALID", style="bold green" if valid else "bold red")
     for reason in validity["reasons"]:
         line.append(f"\n  - {printable(reason)}", style="not bold default")
+    for warning in validity.get("warnings", []):
+        line.append(f"\n  worth a look: {printable(warning)}", style="not bold default")
     return line
 
 
@@ -81,6 +83,12 @@ def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
         ("Cut off", f"{_plain(cut_off)} ({share(cut_off, turns_started, plain=True)})"),
         ("Pacing", f"p99 {late} ms late; {_plain(sent)} of {_plain(due)} frames sent"),
     ]
+    held = pacing.get("held_back") or {"frames": 0}
+    if held["frames"]:
+        p99 = percentile(held["held_ms"], "p99", plain=True)
+        frames, whose = _plain(held["frames"]), _plain(held["sessions"])
+        words = f"{frames} frames of {whose} sessions by the target, p99 {p99} ms"
+        rows.append(("Held back", words))
     unreviewed = turns.get("unreviewed")
     if unreviewed:
         clips = "its clip's label awaits" if unreviewed == 1 else "their clips' labels await"

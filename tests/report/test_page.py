@@ -184,6 +184,24 @@ def test_an_invalid_run_leads_with_its_reasons(
     assert "&lt;second&gt;" in page
 
 
+def test_a_valid_run_says_what_is_worth_a_look_and_what_the_target_held_back(
+    synthetic_run: Callable[..., Path], synthetic: ModuleType
+) -> None:
+    folder = synthetic_run()
+
+    def change(summary: dict) -> None:
+        summary["validity"]["warnings"] = ["Worker <w0> used much."]
+        summary["pacing"]["held_back"] |= {"frames": 40, "sessions": 2}
+
+    synthetic.edit_json(folder / "summary.json", change)
+    page = page_of(folder)
+    text = Page(page).text
+    assert "INVALID" not in text
+    assert text.index("Worth a look all the same:") < text.index("Time to first audio")
+    assert "Worker &lt;w0&gt; used much." in page
+    assert "The target held back 40 frames of 2 sessions" in section(page, "instrument")
+
+
 def test_the_waterfalls_show_the_turns_they_name(run60: Path, page: str) -> None:
     turns = ReportData.load(run60)
     heard = turns.latency_turns.dropna(subset=["ttfa_ms"]).sort_values("ttfa_ms")
@@ -238,7 +256,7 @@ def test_strings_from_outside_stay_text(
         summary["metrics"][HOSTILE] = summary["metrics"]["ttfa_ms"]
         summary["turns"]["outcomes"][HOSTILE] = 3
         summary["rtbench_version"] = HOSTILE
-        summary["validity"] = {"valid": False, "reasons": [HOSTILE]}
+        summary["validity"] = {"valid": False, "reasons": [HOSTILE], "warnings": [HOSTILE]}
         summary["errors"] = [
             {"class": HOSTILE, "message": HOSTILE, "count": 2, "first_s": None, "last_s": 1.5}
         ]
@@ -251,7 +269,10 @@ def test_strings_from_outside_stay_text(
         run["options"] = {HOSTILE: {HOSTILE: [HOSTILE]}}
         run["environment"] = {HOSTILE: HOSTILE}
         run["utterances"] = {HOSTILE: HOSTILE}
-        run["workers"] = {HOSTILE: {"host": HOSTILE, "ended": HOSTILE}}
+        stall = {"begin_ns": 0, "ms": 9.0, "cause": HOSTILE, "session_id": HOSTILE}
+        tally = {"count": 1, "total_ms": 9.0, "worst_ms": 9.0}
+        stalls = {"by_cause": {HOSTILE: tally}, "worst": [stall]}
+        run["workers"] = {HOSTILE: {"host": HOSTILE, "ended": HOSTILE, "stalls": stalls}}
 
     synthetic.edit_json(folder / "summary.json", poison_summary)
     synthetic.edit_json(folder / "run.json", poison_run)

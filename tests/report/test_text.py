@@ -83,6 +83,28 @@ def test_an_invalid_run_says_why_first(run60: Path) -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_a_valid_run_says_what_is_worth_a_look(run60: Path) -> None:
+    def spoil(run: dict, summary: dict) -> None:
+        warning = "Worker w0 used up to 82% of a core over five seconds. " * 2
+        summary["validity"]["warnings"] = [warning]
+
+    lines = printed(run60, spoil).splitlines()
+    assert lines[0] == "VALID"
+    assert lines[1].startswith("  worth a look: Worker w0 used")
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_the_target_held_back_is_told_where_there_is_some(run60: Path) -> None:
+    def spoil(run: dict, summary: dict) -> None:
+        held = summary["pacing"]["held_back"]
+        held |= {"frames": 1234, "sessions": 3}
+        held["held_ms"]["p99"]["value"] = 812.4
+
+    expected = "Held back 1 234 frames of 3 sessions by the target, p99 812 ms"
+    assert expected in printed(run60, spoil).splitlines()
+    assert "Held back" not in printed(run60)
+
+
 def test_strings_from_outside_neither_style_nor_steer_the_terminal(run60: Path) -> None:
     def spoil(run: dict, summary: dict) -> None:
         run["target"] = "[red]\x1b[2Jws://" + "x" * 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench.report.wording import ABSENT, NARROW_SPACE, count, number, quantity, share
+from bench.report.wording import ABSENT, NARROW_SPACE, count, number, quantity
 from bench.runs.causes import CAUSES
 
 LONGEST = 5
@@ -70,19 +70,20 @@ def _worker(name: str, worker: Mapping[str, Any]) -> list[str]:
 
 
 _EFFORT_NOTE = (
-    "CPU is the share of one core while microphones ran; 100 % leaves no room. Ready but waiting "
-    "is the share of the time in which the host gave the processor to others. Collections are of "
-    "the garbage collector."
+    "CPU is the share of one core while microphones ran, engine that of its thread alone; over "
+    "90 % there is no room for anything unexpected. Waiting: ready to run, but the host gave the "
+    "processor to others. Memory: at the end / at most. Files: open at the start / at the end. "
+    "Collections are those of the garbage collector."
 )
 _EFFORT = (
     Column("Worker"),
     Column("CPU"),
-    Column("Most over 5 s"),
-    Column("Engine thread alone"),
-    Column("Above 90 %, s"),
-    Column("Ready but waiting"),
-    Column("Memory, MB: end / most"),
-    Column("Open files: start / end"),
+    Column("Most in 5 s"),
+    Column("Engine"),
+    Column("Over 90 %"),
+    Column("Waiting"),
+    Column("Memory, MB"),
+    Column("Files"),
     Column("Collections"),
     Column("Longest, ms"),
 )
@@ -97,7 +98,7 @@ def _effort(name: str, worker: Mapping[str, Any]) -> list[str]:
         _percent(process.get("cpu_share")),
         _percent(process.get("cpu_share_peak")),
         _percent(process.get("loop_share")),
-        number(process.get("busy_s")),
+        quantity(process.get("busy_s"), "s"),
         _percent(process.get("waited_share")),
         _pair(None if size is None else round(size / 1e6) for size in bytes_held),
         _pair(process.get("open_files") or (None, None)),
@@ -125,13 +126,13 @@ def _stalls(name: str, worker: Mapping[str, Any]) -> Iterator[list[str]]:
     by_cause = sorted(stalls["by_cause"].items(), key=lambda item: -item[1]["total_ms"])
     sending_s = (worker.get("process") or {}).get("sending_s")
     for cause, tally in by_cause or [("none", {"count": 0, "total_ms": 0.0, "worst_ms": None})]:
-        part = share(tally["total_ms"] / 1000, sending_s) if sending_s else ABSENT
+        part = tally["total_ms"] / 1000 / sending_s if sending_s else None
         yield [
             name,
             _words(cause),
             number(tally["count"]),
             number(tally["total_ms"]),
-            part,
+            _percent(part),
             number(tally["worst_ms"]),
         ]
 
@@ -187,7 +188,7 @@ def _words(cause: str) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return ABSENT if value is None else share(value, 1)
+    return ABSENT if value is None else quantity(100 * value, "%")
 
 
 def _pair(values: Iterable[float | None]) -> str:

@@ -101,7 +101,7 @@ def instant(value_ms: float) -> str:
     return f"{sign}{number(round(value_ms))}{NARROW_SPACE}ms"
 
 
-def share(part: float, whole: float, *, plain: bool = False) -> str:
+def share(part: int, whole: int, *, plain: bool = False) -> str:
     """`part` of `whole` as a percentage."""
     if not whole:
         return "-" if plain else ABSENT

@@ -31,13 +31,13 @@ def test_what_the_run_took_of_each_process(run: dict[str, Any]) -> None:
     first, _ = by_heading(effort)
     assert first == {
         "Worker": "w0",
-        "CPU": f"7.1{THIN}%",
-        "Most over 5 s": f"11.3{THIN}%",
-        "Engine thread alone": f"6.7{THIN}%",
-        "Above 90 %, s": "0",
-        "Ready but waiting": f"0.4{THIN}%",
-        "Memory, MB: end / most": "141 / 143",
-        "Open files: start / end": "9 / 8",
+        "CPU": f"7.12{THIN}%",
+        "Most in 5 s": f"11.3{THIN}%",
+        "Engine": f"6.71{THIN}%",
+        "Over 90 %": f"0{THIN}s",
+        "Waiting": f"0.41{THIN}%",
+        "Memory, MB": "141 / 143",
+        "Files": "9 / 8",
         "Collections": "50",
         "Longest, ms": "2.31",
     }
@@ -51,7 +51,7 @@ def test_stalls_by_cause_the_costliest_first(run: dict[str, Any]) -> None:
         "Owing to": "garbage collection",
         "Stalls": "1",
         "In all, ms": "17.6",
-        "Share of the time": f"0.0{THIN}%",
+        "Share of the time": f"0.015{THIN}%",
         "Longest, ms": "17.6",
     }
     assert second["Owing to"] == "other programs on the processor"

@@ -19,7 +19,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 class Address:
     """Where a kind of server listens, and how it wants to be shown a key.
 
-    `query` has the parameters a host may leave out; {model} in a value stands for the model.
+    `query` has the parameters a host may leave out; {model} in `path` or a value stands for
+    the model.
     """
 
     path: str
@@ -43,7 +44,8 @@ class Address:
         """
         query = self.query if session_type == "realtime" else self.transcription_query
         given = {name: text.replace("{model}", model) for name, text in query.items()}
-        url, has_user_info = _complete(host, self.path, given)
+        path = self.path.replace("{model}", quote(model, safe=""))
+        url, has_user_info = _complete(host, path, given)
         headers: list[tuple[str, str]] = []
         secrets: list[str] = []
         for header in self.headers:

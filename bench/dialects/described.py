@@ -21,6 +21,7 @@ from bench.dialects.table import (
     ChangeTable,
     DialectTable,
     EventTable,
+    quoted,
     read_table,
 )
 from bench.problem import Problem
@@ -144,7 +145,8 @@ def _url(place: str, text: str) -> tuple[str, dict[str, str]]:
 def _places(event: str, told: EventTable) -> dict[Path, Path]:
     given = told.model_dump(exclude={"kind"}, exclude_none=True)
     return {
-        _OURS[field]: _path(f"events.{event!r}.{field}", text) for field, text in given.items()
+        _OURS[field]: _path(f"events.{quoted(event)}.{field}", text)
+        for field, text in given.items()
     }
 
 

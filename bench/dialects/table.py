@@ -102,7 +102,7 @@ def read_table(table: Mapping[str, Any]) -> DialectTable:
     except ValidationError as error:
         raise Problem(_first_mistake(error)) from None
     for name, event in read.events.items():
-        check_word(f"events.{_quoted(name)}", event.kind, RECEIVED_KINDS)
+        check_word(f"events.{quoted(name)}", event.kind, RECEIVED_KINDS)
     for name in read.send:
         check_word("send", name, SENT_KINDS)
     for place, codecs in (
@@ -136,7 +136,7 @@ def _first_mistake(error: ValidationError) -> str:
     steps, value = first["loc"], first["input"]
     place = ""
     for step in steps:
-        place += f"[{step}]" if isinstance(step, int) else f".{_quoted(step)}"
+        place += f"[{step}]" if isinstance(step, int) else f".{quoted(step)}"
     place = place.lstrip(".")
     match first["type"]:
         case "extra_forbidden":
@@ -163,6 +163,6 @@ def _shown(value: object) -> str:
     return "(a list)" if isinstance(value, list) else f"{value!r:.60}"
 
 
-def _quoted(key: str) -> str:
-    """A key as TOML writes it."""
+def quoted(key: str) -> str:
+    """A key as a TOML file has it."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key[:60]}"'

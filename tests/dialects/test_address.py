@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.dialects.base import Endpoint
+from bench.dialects.azure import AZURE, AZURE_PREVIEW
+from bench.dialects.base import Dialect, Endpoint
 from bench.dialects.openai import OPENAI
+from bench.dialects.openai_beta import OPENAI_BETA
 from bench.problem import Problem
 
 KEY = "sk-very-secret"
@@ -134,3 +136,70 @@ def test_an_endpoint_printed_holds_no_secret() -> None:
     for text in (repr(endpoint), str(endpoint), f"{endpoint}", repr([endpoint])):
         assert KEY not in text
         assert "wss://h/x" in text
+
+
+# the other servers of OpenAI's shapes
+
+
+def test_the_beta_says_what_it_is() -> None:
+    endpoint = OPENAI_BETA.endpoint("wss://h", "m", {"OPENAI_API_KEY": KEY})
+    assert endpoint.url == "wss://h/v1/realtime?model=m"
+    assert endpoint.headers == (
+        ("Authorization", f"Bearer {KEY}"),
+        ("OpenAI-Beta", "realtime=v1"),
+    )
+    assert OPENAI_BETA.endpoint("wss://h", "m", {}).headers == (("OpenAI-Beta", "realtime=v1"),)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "host", "url"),
+    [
+        (AZURE, "wss://r.openai.azure.com", "/openai/v1/realtime?model=my%20own"),
+        (
+            AZURE_PREVIEW,
+            "wss://r.openai.azure.com",
+            "/openai/realtime?api-version=2025-04-01-preview&deployment=my%20own",
+        ),
+        (
+            AZURE_PREVIEW,
+            "wss://r.openai.azure.com?api-version=2024-10-01-preview",
+            "/openai/realtime?api-version=2024-10-01-preview&deployment=my%20own",
+        ),
+    ],
+)
+def test_azure_names_the_deployment(dialect: Dialect, host: str, url: str) -> None:
+    endpoint = dialect.endpoint(host, "my own", {})
+    assert endpoint.url == f"wss://r.openai.azure.com{url}"
+    assert endpoint.headers == ()
+
+
+@pytest.mark.parametrize("dialect", [AZURE, AZURE_PREVIEW])
+def test_azure_takes_a_key_or_a_token_and_not_both(dialect: Dialect) -> None:
+    key, token = {"AZURE_OPENAI_API_KEY": KEY}, {"AZURE_OPENAI_AD_TOKEN": "tok"}
+    host = "wss://h"
+    assert dialect.endpoint(host, "m", key).headers == (("api-key", KEY),)
+    assert dialect.endpoint(host, "m", token).headers == (("Authorization", "Bearer tok"),)
+    assert dialect.endpoint(host, "m", {"OPENAI_API_KEY": KEY}).headers == ()
+    said = "^AZURE_OPENAI_API_KEY and AZURE_OPENAI_AD_TOKEN are set; .*drop either"
+    with pytest.raises(Problem, match=said):
+        dialect.endpoint(host, "m", key | token)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "query"),
+    [
+        (OPENAI, "intent=transcription"),
+        (OPENAI_BETA, "intent=transcription"),
+        (AZURE, "intent=transcription"),
+        (AZURE_PREVIEW, "api-version=2025-04-01-preview&intent=transcription"),
+    ],
+)
+def test_a_transcription_session_says_so_and_names_no_model(dialect: Dialect, query: str) -> None:
+    url = dialect.endpoint("wss://h", "m", {}, "transcription").url
+    assert urlsplit(url).query == query
+
+
+def test_an_ephemeral_key_is_a_key_like_any() -> None:
+    endpoint = OPENAI.endpoint("wss://h", "m", {"OPENAI_API_KEY": "ek_abc"})
+    assert endpoint.headers == (("Authorization", "Bearer ek_abc"),)
+    assert endpoint.secrets == ("OPENAI_API_KEY",)

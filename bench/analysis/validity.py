@@ -99,7 +99,15 @@ def judge_run(
         reasons.append(
             "No turn was measured: each was cold, in warm-up or unreviewed, or none was begun."
         )
-    return Judgement(reasons, warnings)
+    told = _say_once(mend, [*reasons, *warnings])
+    return Judgement(told[: len(reasons)], told[len(reasons) :])
+
+
+def _say_once(mend: str, sentences: list[str]) -> list[str]:
+    """The sentences, of which only the first that gives `mend` keeps it."""
+    first = next((n for n, sentence in enumerate(sentences) if mend in sentence), 0)
+    later = [sentence.replace(mend, "") for sentence in sentences[first + 1 :]]
+    return [*sentences[: first + 1], *later]
 
 
 def _endings(run: Mapping[str, Any], workers: Mapping[str, _Worker]) -> list[str]:
@@ -134,6 +142,8 @@ def _mend(workers: Mapping[str, _Worker]) -> str:
             total_ms[cause] = total_ms.get(cause, 0.0) + tally["total_ms"]
     if not total_ms:
         return f"; {FEWER_USERS}, or use a quieter machine"
+    if "backlog" in total_ms:  # most of it is the catching up after another stall
+        total_ms["backlog"] /= 4
     main = max(total_ms, key=total_ms.__getitem__)
     cause = CAUSES.get(main)
     if cause is None:

@@ -87,6 +87,22 @@ def test_frames_late_name_what_most_of_it_was_owing_to() -> None:
     assert "mostly owing to of another version." in judge(unknown, late=late(15.25)).reasons[0]
 
 
+def test_what_helps_is_said_once() -> None:
+    facts = worker(stalls=stalled(1500.0, 400.0, "host"))
+    judged = judge(facts, late=late(15.25), lag=late(6.0))
+    mends = [CAUSES["host"].mend in said for said in (*judged.reasons, *judged.warnings)]
+    assert mends == [True, False, False]
+    assert judged.reasons[1] == "Worker w0 stalled for 1.5% of the time, limit 1%."
+
+
+@pytest.mark.parametrize(("own_ms", "cause"), [(50.0, "host"), (5.0, "backlog")])
+def test_catching_up_is_owing_to_what_went_before(own_ms: float, cause: str) -> None:
+    facts = worker(stalls=stalled(own_ms, own_ms, "host"))
+    facts["stalls"]["by_cause"]["backlog"] = {"count": 1, "total_ms": 100.0, "worst_ms": 100.0}
+    (reason,) = judge(facts, late=late(15.25)).reasons
+    assert CAUSES[cause].words in reason
+
+
 def test_between_warning_and_limit_a_lag_is_a_warning() -> None:
     judged = judge(late=late(7.0), lag=late(6.0))
     assert judged.reasons == []

@@ -54,6 +54,8 @@ class Microphone:
     Frame k carries audio [k * chunk_ms, (k + 1) * chunk_ms) of the session's audio clock.
     """
 
+    __slots__ = ("_position", "_tone", "_tone_position", "_tracks", "chunk_ms", "index")
+
     def __init__(self, tone: Sequence[bytes], chunk_ms: int) -> None:
         self.chunk_ms = chunk_ms
         self.index = 0

@@ -16,6 +16,8 @@ from bench.runs.event import EventRow
 class SessionRecord:
     """The pen of one session: gives its rows their id and order."""
 
+    __slots__ = ("_recorder", "_seq", "number", "session_id", "turn_rows")
+
     def __init__(self, recorder: Recorder, session_id: str, number: int) -> None:
         self.session_id = session_id
         self.number = number

@@ -106,13 +106,14 @@ class Conversation:
 
         True when whoever waits should look again; most events only put deadlines off.
         """
-        if self.setup in {Setup.AWAIT_CREATED, Setup.AWAIT_UPDATED}:
+        if self.setup is Setup.AWAIT_CREATED or self.setup is Setup.AWAIT_UPDATED:
             self._receive_setup(event)
             return True
-        if self.turn is None or self.turn.ended is not None or event.kind not in _PROGRESS:
+        turn = self.turn
+        if turn is None or turn.ended is not None or event.kind not in _PROGRESS:
             return False
-        self._receive_turn(self.turn, event, at_ns, audio_ms)
-        return self.turn.settles_ns is not None
+        self._receive_turn(turn, event, at_ns, audio_ms)
+        return turn.settles_ns is not None
 
     def _receive_setup(self, event: ServerEvent) -> None:
         if event.kind is Kind.ERROR:

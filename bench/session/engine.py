@@ -125,13 +125,13 @@ class Engine:
         """Send what is due; `serving` is the session whose data was moved since the last look."""
         now_ns, due_ns = time.monotonic_ns(), self._pacer.next_due_ns
         stalls = self._stalls
-        if due_ns is not None and due_ns <= now_ns:
-            if now_ns - due_ns > LIMIT_NS:
-                stalls.note(due_ns, now_ns, serving)
-            self._pacer.send_due(now_ns, SENDS_PER_LOOK)
+        if due_ns is not None and now_ns - due_ns > LIMIT_NS:
+            stalls.note(due_ns, now_ns, serving)
         elif now_ns >= stalls.sample_at_ns:
             stalls.sample(now_ns)
         stalls.looked_ns = now_ns
+        if due_ns is not None and due_ns <= now_ns:
+            self._pacer.send_due(now_ns, SENDS_PER_LOOK)
 
     def _serve(self, connection: Connection, fd: int, mask: int) -> None:
         try:

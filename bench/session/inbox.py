@@ -21,10 +21,15 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _ELIDED_STEP = 8  # whole quadruples of Base64, and whole PCM16 samples in them
 
 
-class Text(NamedTuple):
-    """One message; `elided_bytes` of Base64 were left out of the middle of `data`."""
+class Message(NamedTuple):
+    """One whole message: when its last byte arrived, and when we read it.
+
+    `elided_bytes` of Base64 were left out of the middle of `data`, when it was very long.
+    """
 
     data: bytes | bytearray
+    at_ns: int
+    read_ns: int
     elided_bytes: int = 0
 
 
@@ -33,11 +38,24 @@ class Inbox:
 
     A whole text frame, which is nearly every one, is taken as it lies in what was read.
     Everything else (fragments, binary and control frames, violations, more than `limit_bytes`)
-    goes through `protocol`, websockets' own Sans-I/O parser; what there is to answer, and
-    whether the server has closed or broken the protocol, is asked of it after `feed`.
+    goes through `protocol`, websockets' own Sans-I/O parser, and `stirred` is set: what there
+    is to answer, and whether the server has closed or broken the protocol, is asked of it then.
     """
 
+    __slots__ = (
+        "_ended",
+        "_fragments",
+        "_limit_bytes",
+        "_long",
+        "_pending",
+        "_protocol",
+        "_unusual_bytes",
+        "_wanted_bytes",
+        "stirred",
+    )
+
     def __init__(self, protocol: ClientProtocol, limit_bytes: int) -> None:
+        self.stirred = False
         self._protocol = protocol
         self._limit_bytes = limit_bytes
         self._pending = bytearray()  # of a frame that is not whole yet, header included
@@ -47,22 +65,30 @@ class Inbox:
         self._fragments: list[bytes] = []
         self._ended = False
 
-    def feed(self, data: bytes) -> list[Text]:
-        """Messages that are complete with these bytes, oldest first."""
+    def feed(self, data: bytes, at_ns: int, read_ns: int) -> list[Message]:
+        """Messages that are complete with these bytes, which came at `at_ns`; oldest first."""
         if self._pending:
             self._pending += data
             if len(self._pending) < self._wanted_bytes:
                 return []
             data = bytes(self._pending)
             self._pending.clear()
-        texts: list[Text] = []
+        messages: list[Message] = []
         place, size = 0, len(data)
         while place < size and not self._ended:
             if self._long is not None:
-                place = self._take_long(self._long, data, place, texts)
+                end = place + self._long.left_bytes
+                self._long.take(data[place:end])
+                if self._long.left_bytes == 0:
+                    messages.append(self._long.message(at_ns, read_ns))
+                    self._long = None
+                place = min(end, size)
                 continue
             if self._unusual_bytes:
-                place = self._take_unusual(data, place, texts)
+                piece = data[place : place + self._unusual_bytes]
+                texts = self._take_unusual(piece)
+                messages += [Message(text, at_ns, read_ns) for text in texts]
+                place += len(piece)
                 continue
             start, length = _find_payload(data, place)
             end = start + length
@@ -77,7 +103,7 @@ class Inbox:
             ):
                 self._unusual_bytes = end - place
             elif end <= size:
-                texts.append(Text(data[start:end]))
+                messages.append(Message(data[start:end], at_ns, read_ns))
                 place = end
             elif length > LONG_BYTES:
                 self._long = _LongText(length)
@@ -85,10 +111,11 @@ class Inbox:
             else:
                 self._keep(data, place, end)
                 break
-        return texts
+        return messages
 
     def end(self) -> None:
         """Tell `protocol` that nothing more will come, inside a frame or between two."""
+        self.stirred = True
         self._protocol.receive_data(bytes(self._pending))
         self._protocol.receive_eof()
 
@@ -97,28 +124,21 @@ class Inbox:
         self._wanted_bytes = end - place
         self._pending += data[place:] if place else data
 
-    def _take_long(self, long: _LongText, data: bytes, place: int, texts: list[Text]) -> int:
-        end = place + long.left_bytes
-        long.take(data[place:end])
-        if long.left_bytes == 0:
-            texts.append(long.text())
-            self._long = None
-        return min(end, len(data))
-
-    def _take_unusual(self, data: bytes, place: int, texts: list[Text]) -> int:
-        """Feed `protocol` with one frame, or what is here of it."""
-        piece = data[place : place + self._unusual_bytes]
-        self._unusual_bytes -= len(piece)
+    def _take_unusual(self, piece: bytes) -> list[bytes]:
+        """Feed `protocol` with one frame, or a piece of it; texts that are whole with it."""
+        texts = []
         protocol = self._protocol
+        self.stirred = True
+        self._unusual_bytes -= len(piece)
         protocol.receive_data(piece)
         for frame in protocol.events_received():
             if isinstance(frame, Frame) and frame.opcode in _DATA:
                 self._fragments.append(bytes(frame.data))
                 if frame.fin:
-                    texts.append(Text(b"".join(self._fragments)))
+                    texts.append(b"".join(self._fragments))
                     self._fragments.clear()
         self._ended = protocol.close_rcvd is not None or protocol.parser_exc is not None
-        return place + len(piece)
+        return texts
 
 
 class _LongText:
@@ -151,9 +171,9 @@ class _LongText:
             self._settled = self._elided_bytes > 0
             self._kept += piece
 
-    def text(self) -> Text:
+    def message(self, at_ns: int, read_ns: int) -> Message:
         """The message, once nothing of it is left to come."""
-        return Text(self._kept + self._tail, self._elided_bytes)
+        return Message(self._kept + self._tail, at_ns, read_ns, self._elided_bytes)
 
 
 def _find_payload(data: bytes, place: int) -> tuple[int, int]:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from bench.audio.microphone import Microphone
 from bench.runs.recorder import SessionRecord
 from bench.session.engine import Engine
+from bench.session.inbox import Message
 from bench.session.pacer import audio_start_ns
-from bench.session.transport import Closed, Message, Transport
+from bench.session.transport import Closed, Transport
 
 _log = logging.getLogger(__name__)
 _MS = 1_000_000
@@ -25,6 +26,22 @@ class Line:
     `on_message` gets every message; `on_gone` is called once, when the connection has ended
     for whatever reason.
     """
+
+    __slots__ = (
+        "_engine",
+        "_offered_ns",
+        "_on_gone",
+        "_on_message",
+        "_record",
+        "_transport",
+        "audio_end_ns",
+        "audio_start_ns",
+        "chunk_ns",
+        "gone",
+        "microphone",
+        "next_due_ns",
+        "session_id",
+    )  # a frame touches a dozen cold objects; each one less is felt
 
     def __init__(
         self,
@@ -150,6 +167,8 @@ class Line:
         """Read once and pass on what came."""
         for message in self._transport.receive():
             self._on_message(message)
+        if not self._transport.stirred:
+            return
         if self._transport.peer_closed:  # our answer is out; its TCP may stay open for long
             self.leave()
             return

@@ -16,12 +16,13 @@ from bench.runs.recorder import SessionRecord
 from bench.session.conversation import Conversation, Setup, TurnEnd, TurnState
 from bench.session.engine import Engine
 from bench.session.frames import FrameStore, SentEvent
+from bench.session.inbox import Message
 from bench.session.line import Line
 from bench.session.opening import open_transport
 from bench.session.reception import Reception
 from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
-from bench.session.transport import Closed, Message, Transport
+from bench.session.transport import Closed, Transport
 
 _MS = 1_000_000
 CLOSE_TIMEOUT_S = 1.0

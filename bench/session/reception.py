@@ -9,7 +9,7 @@ from bench.audio.audible import leading_silence_ms
 from bench.audio.codec import Codec
 from bench.dialects.base import Dialect, ServerEvent
 from bench.runs.recorder import SessionRecord
-from bench.session.transport import Message
+from bench.session.inbox import Message
 
 
 class Reception:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 LIMIT_NS = 5_000_000
 """A loop that looks at its schedule later than this after a frame was due has stalled."""
 
-SAMPLE_INTERVAL_NS = 1_000_000
+SAMPLE_INTERVAL_NS = 4_000_000
 """Age up to which a reading of the processor clocks still tells what a stall was spent on."""
 
 WORST = 20

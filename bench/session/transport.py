@@ -9,12 +9,11 @@ import _socket
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 
-from bench.session.inbox import Inbox
+from bench.session.inbox import Inbox, Message
 from bench.session.stamps import ANCILLARY_BYTES, StampClock
 from bench.session.tls import Tls
 
@@ -24,18 +23,6 @@ MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 RECEIVE_BYTES = 65_536
 FLUSHED_FRAMES = 32
 """Frames sent by one `flush`: a peer that reads again after long must not hold up the others."""
-
-
-class Message(NamedTuple):
-    """One whole message: when its last byte arrived, and when we read it.
-
-    `elided_bytes` of Base64 were left out of the middle of a very long one.
-    """
-
-    data: bytes | bytearray
-    at_ns: int
-    read_ns: int
-    elided_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +45,20 @@ class Transport:
     `early` is what was read behind the upgrade's head.
     """
 
+    __slots__ = (
+        "_backlog",
+        "_broken",
+        "_closed_by_us",
+        "_early",
+        "_inbox",
+        "_protocol",
+        "_rest",
+        "_sock",
+        "_stamps",
+        "_tls",
+        "kernel_stamps",
+    )
+
     def __init__(
         self,
         sock: _socket.socket,
@@ -79,6 +80,11 @@ class Transport:
         self._rest: memoryview | None = None  # of the oldest frame there, once begun
         self._closed_by_us = False
         self._broken: str | None = None
+
+    @property
+    def stirred(self) -> bool:
+        """Whether anything but whole messages has come: it may be congested, closing or broken."""
+        return self._inbox.stirred or self._broken is not None
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 once dropped."""
@@ -190,10 +196,10 @@ class Transport:
         return self._take(data, now_ns, now_ns)
 
     def _take(self, data: bytes, at_ns: int, read_ns: int) -> list[Message]:
-        messages = [
-            Message(text, at_ns, read_ns, elided) for text, elided in self._inbox.feed(data)
-        ]
-        self._send_protocol_data()
+        self._inbox.stirred = False
+        messages = self._inbox.feed(data, at_ns, read_ns)
+        if self._inbox.stirred:
+            self._send_protocol_data()
         return messages
 
     def _send_protocol_data(self) -> None:

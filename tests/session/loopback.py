@@ -21,9 +21,10 @@ from bench.dialects.base import Endpoint
 from bench.runs.event import EventRow
 from bench.runs.recorder import Recorder
 from bench.session.engine import Engine
+from bench.session.inbox import Message
 from bench.session.opening import open_transport
 from bench.session.stamps import StampClock
-from bench.session.transport import Message, Transport
+from bench.session.transport import Transport
 
 MS = 1_000_000
 

@@ -14,9 +14,10 @@ from bench.audio.microphone import Microphone
 from bench.runs.recorder import Recorder
 from bench.session.engine import Engine
 from bench.session.frames import text_frame
+from bench.session.inbox import Message
 from bench.session.line import Line
 from bench.session.stalls import Stalls
-from bench.session.transport import Closed, Message
+from bench.session.transport import Closed
 
 from .loopback import Peer, close_frame, connected, frame, turn
 

@@ -13,8 +13,8 @@ from bench.audio.codec import PCM16
 from bench.dialects.base import Kind
 from bench.dialects.openai import OPENAI
 from bench.runs.recorder import Recorder
+from bench.session.inbox import Message
 from bench.session.reception import Reception
-from bench.session.transport import Message
 
 from .loopback import recorded
 

@@ -211,7 +211,7 @@ def test_a_backlog_that_lasts_is_told_whenever_asked_and_once_when_over() -> Non
     assert first is not None
     assert second is not None
     assert second.ms == first.ms + 3
-    loop.spend(3)
+    loop.spend(SAMPLE_INTERVAL_NS / MS)
     loop.look(loop.now_ns)
     assert loop.stalls.take_recent() == second
     assert loop.stalls.take_recent() is None

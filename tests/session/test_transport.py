@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from bench.session.frames import text_frame
+from bench.session.inbox import Message
 from bench.session.stamps import StampClock
-from bench.session.transport import Closed, Message, Transport
+from bench.session.transport import Closed, Transport
 
 from .loopback import close_frame, connected, frame, read_to_end, receive, wait_readable
 

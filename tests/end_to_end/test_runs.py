@@ -23,7 +23,7 @@ RUN_KEYS = {
 }
 WORKER_KEYS = {
     *("host", "pid", "ended", "parts", "sessions", "clock_anchors", "kernel_stamps"),
-    *("cpu_s", "max_rss_bytes"),
+    *("cpu_s", "max_rss_bytes", "process", "stalls", "collector"),
 }
 FILES = {
     *("appends.parquet", "events.parquet", "report.html", "run.json", "summary.json"),

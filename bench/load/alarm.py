@@ -40,7 +40,7 @@ class Alarm:
             return None
         self._quiet_until_s = now_s + INTERVAL_S
         _, words = max(complaints)
-        return f"rtbench: {words}"
+        return f"rtbench warning: {words}"
 
 
 def _complaints(strain: Strain) -> list[tuple[float, str]]:

@@ -106,13 +106,15 @@ class RunWorker:
         """Write the last part, stop the engine and say that nothing more will come."""
         self._closing.set()
         self._flusher.join()  # killed while it writes, it would lose the part it has taken
-        for session in list(self.open_sessions):
-            self.close_session(session)
-        self._flush()
-        self._writer.kill()
-        self.switchboard.close()
-        self._loop.close()
-        self.watch.stop()
+        try:
+            for session in list(self.open_sessions):
+                self.close_session(session)
+            self._flush()
+            self._writer.kill()
+            self.switchboard.close()
+            self._loop.close()
+        finally:
+            self.watch.stop()
         self._anchors.append(read_anchor())
         self._report("closed", {"worker": self.name, **self._facts()})
 

@@ -24,7 +24,7 @@ def test_nothing_is_said_of_a_worker_that_keeps_up(strain: Strain) -> None:
 
 def test_late_frames() -> None:
     assert line(CALM, Strain("w1", 7.25, 0.4, 30.0, "collector")) == (
-        "rtbench: frames of w1 leave late (p99 7.2 ms; a run is invalid above 10), "
+        "rtbench warning: frames of w1 leave late (p99 7.2 ms; a run is invalid above 10), "
         f"owing to garbage collection; {FEWER_USERS}"
     )
 
@@ -43,14 +43,14 @@ def test_late_frames_nobody_can_explain() -> None:
 
 def test_a_stall() -> None:
     assert line(Strain("w0", 1.0, 0.4, 74.4, "host")) == (
-        f"rtbench: w0 stalled for 74 ms, owing to other programs on the processor; "
+        f"rtbench warning: w0 stalled for 74 ms, owing to other programs on the processor; "
         f"{CAUSES['host'].mend}"
     )
 
 
 def test_a_busy_process() -> None:
     said = line(Strain("w0", 1.0, 0.96, None, None))
-    assert said == f"rtbench: w0 uses 96% of a core; {FEWER_USERS}"
+    assert said == f"rtbench warning: w0 uses 96% of a core; {FEWER_USERS}"
 
 
 def test_the_worst_of_all_is_said() -> None:
@@ -60,7 +60,7 @@ def test_the_worst_of_all_is_said() -> None:
         Strain("w2", 6.0, 0.95, 100.0, "thread"),
     )
     assert said is not None
-    assert said.startswith("rtbench: frames of w1 leave late (p99 20.0 ms")
+    assert said.startswith("rtbench warning: frames of w1 leave late (p99 20.0 ms")
 
 
 def test_at_most_one_line_in_an_interval() -> None:

@@ -173,7 +173,7 @@ def test_live_line_shows_the_worst_worker(edge: dict[str, Any]) -> None:
 
 def test_a_warning_is_said_once_in_a_while(edge: dict[str, Any]) -> None:
     assert edge["warned"].count("\n") == 1
-    assert edge["warned"].startswith("rtbench: w7 stalled for 80 ms")
+    assert edge["warned"].startswith("rtbench warning: w7 stalled for 80 ms")
     assert edge["warned of nothing"] == edge["warned of no worker"] == ""
 
 

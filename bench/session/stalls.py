@@ -18,7 +18,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 LIMIT_NS = 5_000_000
@@ -26,6 +26,9 @@ LIMIT_NS = 5_000_000
 
 SAMPLE_INTERVAL_NS = 4_000_000
 """Age up to which a reading of the processor clocks still tells what a stall was spent on."""
+
+_TAKEN = ("host", "thread", "collector")
+"""Causes that take the processor from the loop, whatever it was doing."""
 
 WORST = 20
 """Stalls kept one by one."""
@@ -53,7 +56,8 @@ class _Tally:
     total_ns: int = 0
     worst_ns: int = 0
 
-    def add(self, lasted_ns: int) -> None:
+    def add(self, stall: Stall) -> None:
+        lasted_ns = stall.end_ns - stall.begin_ns
         self.count += 1
         self.total_ns += lasted_ns
         self.worst_ns = max(self.worst_ns, lasted_ns)
@@ -66,12 +70,29 @@ class _Tally:
         }
 
 
+@dataclass(slots=True)
+class _Backlog:
+    """Late looks in quick succession."""
+
+    begin_ns: int
+    end_ns: int
+    spent_ns: dict[str, int]
+
+    def stall(self) -> Stall:
+        """All of it, put down to whatever took most of it from the loop, if anything did."""
+        taken_ns = {cause: self.spent_ns.get(cause, 0) for cause in _TAKEN}
+        lost = 2 * sum(taken_ns.values()) > self.end_ns - self.begin_ns
+        cause = max(taken_ns, key=taken_ns.__getitem__) if lost else "backlog"
+        return Stall(self.begin_ns, self.end_ns, cause, None)
+
+
 class Stalls:
     """The stalls of one loop, by cause.
 
     Time counts once: all stalls together are the time during which the oldest frame due was
     overdue by more than `LIMIT_NS`. A gap between two looks longer than that is one stall, put
-    down to what most of it was spent on; late looks in quick succession are one `backlog`.
+    down to what most of it was spent on. Late looks in quick succession are one stall, too: a
+    `backlog`, unless most of it was taken from the loop.
 
     `thread_cpu_ns` and `process_cpu_ns` are the processor clocks of the loop's thread and of its
     process.
@@ -92,7 +113,7 @@ class Stalls:
         self._tallies: dict[str, _Tally] = {}
         self._worst: list[tuple[int, int, Stall]] = []
         self._recent: Stall | None = None
-        self._backlog: Stall | None = None
+        self._backlog: _Backlog | None = None
 
     def sample(self, now_ns: int) -> None:
         """Be ready to explain a stall that begins after this look, which found nothing late."""
@@ -115,55 +136,56 @@ class Stalls:
         None when the loop comes back from elsewhere.
         """
         begin_ns = max(due_ns, self.looked_ns)
+        spent_ns = self._explain(begin_ns, now_ns, inside=serving is not None)
         if now_ns - begin_ns > LIMIT_NS:
             self._end_backlog()
-            cause = self._explain(begin_ns, now_ns, inside=serving is not None)
+            cause = max(spent_ns, key=spent_ns.__getitem__)
             session_id = serving or None if cause == "engine" else None
-            stall = Stall(begin_ns, now_ns, cause, session_id)
-            self._tallies.setdefault(cause, _Tally()).add(now_ns - begin_ns)
-            self._keep(stall)
+            self._keep(Stall(begin_ns, now_ns, cause, session_id))
         else:
-            self._extend_backlog(due_ns, begin_ns, now_ns)
+            self._extend_backlog(due_ns, begin_ns, now_ns, spent_ns)
         self._read_clocks(now_ns)
 
-    def _explain(self, begin_ns: int, end_ns: int, *, inside: bool) -> str:
-        """What most of a gap was spent on."""
+    def _explain(self, begin_ns: int, end_ns: int, *, inside: bool) -> dict[str, int]:
+        """What a gap between two looks was spent on, in ns by cause."""
         thread_ns = self._thread_cpu_ns() - self._thread_ns
         process_ns = self._process_cpu_ns() - self._process_ns
-        collecting_ns = sum(
-            max(0, min(end, end_ns) - max(begin, begin_ns)) for begin, end in self._pauses
-        )
+        collecting_ns = 0
+        for pause_begin_ns, pause_end_ns in reversed(self._pauses):
+            if pause_end_ns <= begin_ns:
+                break
+            collecting_ns += pause_end_ns - max(pause_begin_ns, begin_ns)
         ran_ns = min(end_ns - begin_ns, max(0, thread_ns))
         away_ns = end_ns - begin_ns - ran_ns
         by_threads_ns = min(away_ns, max(0, process_ns - thread_ns))
         collecting_ns = min(collecting_ns, ran_ns)  # a collection may lose the processor, too
-        spent_ns = {
+        return {
             "collector": collecting_ns,
             "engine" if inside else "other_work": ran_ns - collecting_ns,
             "thread": by_threads_ns,
             "host": away_ns - by_threads_ns,
         }
-        return max(spent_ns, key=spent_ns.__getitem__)
 
-    def _extend_backlog(self, due_ns: int, begin_ns: int, now_ns: int) -> None:
-        tally = self._tallies.setdefault("backlog", _Tally())
-        if self._backlog is None or due_ns > self._backlog.end_ns:
+    def _extend_backlog(
+        self, due_ns: int, begin_ns: int, now_ns: int, spent_ns: dict[str, int]
+    ) -> None:
+        backlog = self._backlog
+        if backlog is None or due_ns > backlog.end_ns:
             self._end_backlog()
-            self._backlog = Stall(begin_ns, now_ns, "backlog", None)
-            tally.add(now_ns - begin_ns)
-        else:
-            self._backlog = self._backlog._replace(end_ns=now_ns)
-            tally.total_ns += now_ns - begin_ns
-        tally.worst_ns = max(tally.worst_ns, now_ns - self._backlog.begin_ns)
+            self._backlog = _Backlog(begin_ns, now_ns, spent_ns)
+            return
+        backlog.end_ns = now_ns
+        for cause, spent in spent_ns.items():
+            backlog.spent_ns[cause] = backlog.spent_ns.get(cause, 0) + spent
 
     def _end_backlog(self) -> None:
         if self._backlog is not None:
-            self._keep(self._backlog)
+            self._keep(self._backlog.stall())
             self._backlog = None
 
     def _keep(self, stall: Stall) -> None:
-        lasted_ns = stall.end_ns - stall.begin_ns
-        heapq.heappush(self._worst, (lasted_ns, stall.begin_ns, stall))
+        self._tallies.setdefault(stall.cause, _Tally()).add(stall)
+        heapq.heappush(self._worst, (stall.end_ns - stall.begin_ns, stall.begin_ns, stall))
         if len(self._worst) > WORST:
             heapq.heappop(self._worst)
         if self._recent is None or stall.ms > self._recent.ms:
@@ -172,7 +194,7 @@ class Stalls:
     def take_recent(self) -> Stall | None:
         """The worst stall since this was last asked, a backlog that still lasts included."""
         recent, self._recent = self._recent, None
-        lasting = self._backlog
+        lasting = None if self._backlog is None else self._backlog.stall()
         if recent is None or (lasting is not None and lasting.ms > recent.ms):
             return lasting
         return recent
@@ -183,16 +205,19 @@ class Stalls:
         `limit_ms`, `count`, `total_ms`, `worst_ms`, `by_cause` {cause: {`count`, `total_ms`,
         `worst_ms`}}, `worst` [{`begin_ns`, `ms`, `cause`, `session_id`}], longest first.
         """
-        worst = [stall for _, _, stall in sorted(self._worst, reverse=True)]
+        worst = [stall for _, _, stall in self._worst]
+        tallies = {cause: replace(tally) for cause, tally in self._tallies.items()}
         if self._backlog is not None:
-            worst = sorted([*worst, self._backlog], key=lambda stall: -stall.ms)[:WORST]
-        tallies = self._tallies.values()
+            lasting = self._backlog.stall()
+            tallies.setdefault(lasting.cause, _Tally()).add(lasting)
+            worst.append(lasting)
+        worst.sort(key=lambda stall: -stall.ms)
         return {
             "limit_ms": LIMIT_NS / 1e6,
-            "count": sum(tally.count for tally in tallies),
-            "total_ms": sum(tally.total_ns for tally in tallies) / 1e6,
-            "worst_ms": max((tally.worst_ns for tally in tallies), default=0) / 1e6,
-            "by_cause": {name: tally.facts() for name, tally in sorted(self._tallies.items())},
+            "count": sum(tally.count for tally in tallies.values()),
+            "total_ms": sum(tally.total_ns for tally in tallies.values()) / 1e6,
+            "worst_ms": max((tally.worst_ns for tally in tallies.values()), default=0) / 1e6,
+            "by_cause": {cause: tally.facts() for cause, tally in sorted(tallies.items())},
             "worst": [
                 {
                     "begin_ns": stall.begin_ns,
@@ -200,6 +225,6 @@ class Stalls:
                     "cause": stall.cause,
                     "session_id": stall.session_id,
                 }
-                for stall in worst
+                for stall in worst[:WORST]
             ],
         }

@@ -170,6 +170,21 @@ def test_catching_up_is_one_backlog_beside_what_began_it() -> None:
     assert [stall["cause"] for stall in facts["worst"]] == ["other_work", "backlog"]
 
 
+def test_catching_up_that_others_hinder_is_theirs() -> None:
+    loop = Loop()
+    due_ns = START + 20 * MS
+    loop.spend(24)
+    loop.look(due_ns)
+    for _ in range(10):  # in the processor for 1 ms of 4
+        loop.spend(1)
+        loop.spend(3, cpu=False)
+        due_ns += 3 * MS
+        loop.look(due_ns, serving="")
+    facts = loop.stalls.facts()
+    assert facts["by_cause"].keys() == {"host"}
+    assert facts["count"] == 1
+
+
 def test_a_backlog_that_ended_is_told_from_the_next() -> None:
     loop = Loop()
     for _ in range(2):

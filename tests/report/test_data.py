@@ -77,6 +77,22 @@ def test_every_frame_is_counted_once(synthetic_run: Callable[..., Path]) -> None
     assert lateness.counts[limit:].sum() == 2
 
 
+def test_a_frame_that_the_target_held_back_is_not_late(synthetic_run: Callable[..., Path]) -> None:
+    folder = synthetic_run(sessions=1, turns_per_session=1, outcomes={})
+    appends = pa.table(
+        {
+            "session_id": ["w0-00000"] * 3,
+            "due_ns": [0, 0, 0],
+            "sent_ns": [500_000, 900_000_000, None],
+            "offered_ns": [None, 500_000, 500_000],
+        }
+    )
+    pq.write_table(appends, folder / "appends.parquet")
+    lateness = ReportData.load(folder).lateness()
+    assert lateness.never_sent == 0
+    assert lateness.counts.tolist().count(3) == 1
+
+
 @pytest.mark.parametrize("detail", ['{"by": "ser', "[1]", None])
 def test_a_damaged_detail_does_not_spoil_the_page(
     synthetic_run: Callable[..., Path], detail: str | None

@@ -149,6 +149,8 @@ class Opening:
             raise ConnectError("tls", "connection closed during the TLS handshake")
         try:
             done, answer = tls.shake_hands(data)
+        except ssl.SSLCertVerificationError as error:
+            raise ConnectError("tls", f"not trusted: {error.verify_message}") from None
         except ssl.SSLError as error:
             self._entrance.forget_ticket()
             raise ConnectError("tls", error.reason or str(error)) from None

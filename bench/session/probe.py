@@ -58,6 +58,8 @@ def _mend(kind: str, dialect: Dialect) -> str:
         return f"set {variable} to a key that the target accepts"
     if kind == "http_404":
         return "check the path of --host"
+    if kind == "tls":
+        return "if an authority of your own signed its certificate, name it in SSL_CERT_FILE"
     return "check --host"
 
 

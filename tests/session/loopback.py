@@ -22,7 +22,7 @@ from bench.runs.event import EventRow
 from bench.runs.recorder import Recorder
 from bench.session.engine import Engine
 from bench.session.inbox import Message
-from bench.session.opening import open_transport
+from bench.session.opening import Opening, open_transport
 from bench.session.stamps import StampClock
 from bench.session.transport import Transport
 
@@ -213,3 +213,18 @@ def recorded(recorder: Recorder) -> list[EventRow]:
     """The events that a recorder holds, oldest first."""
     table = recorder.events.table([f"{recorder.worker}-{n:05d}" for n in range(99)])
     return [EventRow(*row.values()) for row in table.to_pylist()]
+
+
+def advance(opening: Opening) -> Transport | None:
+    """Wait until the opening's socket is ready for what it wants, and go on."""
+    poll = select.poll()
+    poll.register(opening.fileno(), select.POLLOUT if opening.wants_write else select.POLLIN)
+    assert poll.poll(5_000)
+    return opening.advance()
+
+
+def silent(sock: socket.socket) -> None:
+    """Read whatever comes, and never answer."""
+    with sock:
+        while sock.recv(4_096):
+            pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from bench.session.addresses import MAX_AGE_S, Addresses
+
+from .loopback import until
 
 V4 = [(socket.AF_INET, (f"192.0.2.{number}", 443)) for number in (1, 2, 3)]
 V6 = [(socket.AF_INET6, ("2001:db8::1", 443, 0, 0))]
@@ -107,32 +110,33 @@ def test_a_failure_is_told_and_tried_again_by_who_comes_next(
 
 @pytest.mark.parametrize("answer", [V4, socket.gaierror(-3, "Temporary failure")])
 def test_all_who_come_while_one_asks_share_the_answer(answer: Any, resolver: Resolver) -> None:
-    addresses = Addresses("api.example", 443)
+    ticks = itertools.count()
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(next(ticks))
+        return looks[-1]
+
+    addresses = Addresses("api.example", 443, clock=clock)
     resolver.answer = answer
-    others_wait = threading.Barrier(4)
     found: list[object] = []
 
     def ask() -> None:
         try:
-            found.append(addresses.next()[0] in V4)
+            found.append(sorted(addresses.next()))
         except OSError as error:
             found.append(error)
 
-    def ask_while_another_does() -> None:
-        others_wait.wait(5)
-        ask()
+    others = [threading.Thread(target=ask) for _ in range(3)]
 
-    others = [threading.Thread(target=ask_while_another_does) for _ in range(3)]
-    for other in others:
-        other.start()
+    def have_the_others_come() -> None:
+        for other in others:
+            other.start()
+        until(lambda: len(looks) == 2 * 4)  # each has found it stale, and when it came
 
-    def hold() -> None:
-        others_wait.wait(5)
-        others[0].join(0.1)  # time to get in line
-
-    resolver.meanwhile = hold
+    resolver.meanwhile = have_the_others_come
     ask()
     for other in others:
         other.join(5)
-    assert found == [True if answer is V4 else answer] * 4
     assert len(resolver.asked) == 1
+    assert found == [answer] * 4

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.dialects.base import Endpoint
-from bench.session.opening import open_transport
+from bench.session.addresses import Address
+from bench.session.entrance import Entrance
+from bench.session.opening import Opening, open_transport
 from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
-from bench.session.tls import client_context
 
 from .loopback import (
+    advance,
     connected,
     endpoint,
     frame,
     listener,
     read_head,
     receive,
+    silent,
     upgrade_response,
 )
 
@@ -184,12 +186,6 @@ def test_nobody_listening_is_refused() -> None:
     assert "refused" in str(error)
 
 
-def silent(sock: socket.socket) -> None:
-    with sock:
-        while sock.recv(4_096):
-            pass
-
-
 def dripping(sock: socket.socket) -> None:
     with sock:
         read_head(sock)
@@ -239,70 +235,61 @@ def test_a_refusal_holds_no_key() -> None:
     assert "SECRET" not in str(caught.value)
 
 
-class TestTls:
-    """The same over TLS."""
+def opening_to(*sockaddrs: tuple[str, int], timeout_s: float = 5.0) -> Opening:
+    """An opening for a host whose name stands for these addresses."""
+    entrance = Entrance(Endpoint("ws://many.example/", ()))
+    entrance.addresses.next = lambda: [Address(socket.AF_INET, to) for to in sockaddrs]  # type: ignore[method-assign]
+    return Opening(entrance, StampClock(), timeout_s)
 
-    @pytest.fixture(autouse=True)
-    def _read_certificates_anew(self) -> Iterator[None]:
-        client_context.cache_clear()
-        yield
-        client_context.cache_clear()
 
-    def serve(self, sock: socket.socket) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERTIFICATE)
-        try:
-            tls = context.wrap_socket(sock, server_side=True)
-        except ssl.SSLError:
-            sock.close()
-            return
-        with tls:
-            head = read_head(tls)
-            tls.sendall(upgrade_response(head) + frame(b"first"))
-            tls.sendall(frame(b"second" * 20_000))
-            tls.recv(65_536)
-            tls.sendall(frame(b"third"))
-            tls.recv(1)
+def nobody() -> tuple[str, int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address: tuple[str, int] = server.getsockname()
+        return address
 
-    def test_messages_with_and_after_the_upgrade_all_arrive(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-        with listener(self.serve) as port:
-            transport = open_transport(Endpoint(f"wss://localhost:{port}/", ()), StampClock(), 5)
-            messages = transport.early()
-            messages += receive(transport, 2 - len(messages))
-            assert [m.data for m in messages] == [b"first", b"second" * 20_000]
-            assert transport.send(frame(b"x"))
-            assert [m.data for m in receive(transport)] == [b"third"]
-            transport.drop()
 
-    def test_a_certificate_that_nobody_vouches_for_is_refused(self) -> None:
-        with listener(self.serve) as port, pytest.raises(ConnectError) as caught:
-            open_transport(Endpoint(f"wss://localhost:{port}/", ()), StampClock(), 5)
-        assert caught.value.kind == "tls"
-        assert str(caught.value)
+def test_an_address_that_refuses_is_passed_over() -> None:
+    def script(sock: socket.socket) -> None:
+        with sock:
+            sock.sendall(upgrade_response(read_head(sock)))
+            sock.recv(1)
 
-    def test_a_server_without_tls_is_refused(self) -> None:
-        def script(sock: socket.socket) -> None:
-            with sock:
-                sock.recv(4_096)
-                sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with listener(script) as port:
+        opening = opening_to(nobody(), nobody(), ("127.0.0.1", port))
+        while (transport := advance(opening)) is None:
+            pass
+        assert transport.open
+        transport.drop()
+    assert opening.fileno() == -1
 
-        with listener(script) as port, pytest.raises(ConnectError) as caught:
-            open_transport(Endpoint(f"wss://localhost:{port}/", ()), StampClock(), 5)
-        assert caught.value.kind == "tls"
 
-    def test_a_server_that_hangs_up_during_the_handshake_is_refused(self) -> None:
-        def script(sock: socket.socket) -> None:
-            with sock:
-                sock.recv(4_096)
+def test_when_all_addresses_refuse_the_last_ones_reason_is_told() -> None:
+    opening = opening_to(nobody(), nobody())
+    advance(opening)
+    with pytest.raises(ConnectError) as caught:
+        advance(opening)
+    assert caught.value.kind == "refused"
+    assert opening.fileno() == -1
 
-        with listener(script) as port, pytest.raises(ConnectError) as caught:
-            open_transport(Endpoint(f"wss://localhost:{port}/", ()), StampClock(), 5)
-        assert caught.value.kind == "tls"
 
-    def test_a_handshake_that_never_ends_is_given_up_in_time(self) -> None:
-        with listener(silent) as port, pytest.raises(ConnectError) as caught:
-            open_transport(Endpoint(f"wss://localhost:{port}/", ()), StampClock(), 0.2)
-        assert caught.value.kind == "timeout"
+def test_an_opening_never_waits() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        opening = opening_to(server.getsockname())
+        assert advance(opening) is None  # connected by the kernel; the request is out
+        assert not opening.wants_write
+        for _ in range(3):
+            assert opening.advance() is None  # nothing to read: back at once
+        opening.give_up()
+        opening.give_up()
+
+
+def test_what_is_told_of_a_timeout_says_what_was_awaited() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        opening = opening_to(server.getsockname(), timeout_s=0)
+        assert opening.left_s <= 0
+        error = opening.expire()
+        assert (error.kind, str(error)) == ("timeout", "no connection within 0 s")
+        opening = opening_to(server.getsockname(), timeout_s=3)
+        advance(opening)
+        assert str(opening.expire()) == "no answer within 3 s"
+        assert opening.fileno() == -1

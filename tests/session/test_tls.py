@@ -36,10 +36,12 @@ class Server:
     def __init__(self, tls: Tls, context: ssl.SSLContext) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.object = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        done, data = tls.shake_hands()
-        assert not done
-        while not done or not self._shaken(data):
-            done, data = tls.shake_hands(self._outgoing.read())
+        client_done, data = tls.shake_hands()
+        server_done = self._shaken(data)
+        while not client_done:
+            client_done, data = tls.shake_hands(self._outgoing.read())
+            server_done = server_done or self._shaken(data)
+        assert server_done
 
     def _shaken(self, data: bytes) -> bool:
         self._incoming.write(data)

@@ -118,6 +118,13 @@ class AppendColumns:
         self.due_ns.append(due_ns)
         self.sent_ns.append(sent_ns)
 
+    def lateness_ms(self) -> NDArray[np.float64]:
+        """How late each frame was offered to the kernel; one that waited was offered before."""
+        offered_ns = np.array(self.sent_ns, np.int64)
+        for place, instant_ns in self.offered_ns.items():
+            offered_ns[place] = instant_ns
+        return (offered_ns - np.asarray(self.due_ns, np.int64)) / 1e6
+
     def table(self, session_ids: Sequence[str]) -> pa.Table:
         """Rows of APPEND_SCHEMA by session and index, so that neighbours differ little."""
         unsent = np.array([row[:3] for row in self.unsent], np.int64).reshape(-1, 3)

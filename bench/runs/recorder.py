@@ -94,9 +94,8 @@ class Batch:
         return self.appends.table(self.session_ids)
 
     def lateness_ms(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Pacing lateness of every frame sent, for the live view."""
-        sent = np.array(self.appends.sent_ns, np.int64)
-        return (sent - np.array(self.appends.due_ns, np.int64)) / 1e6
+        """How late each frame was offered to the kernel, for the live view."""
+        return self.appends.lateness_ms()
 
 
 class Recorder:

@@ -20,6 +20,10 @@ BLOCKED_LIMIT_S = 30.0
 """A frame that waits longer for room in the socket ends its session: nobody is listening."""
 
 
+def _ignore(_: object) -> None:
+    pass
+
+
 class Line:
     """One connection: frames go out when they are due, messages come in as they arrive.
 
@@ -63,8 +67,8 @@ class Line:
         self._transport = transport
         self._engine = engine
         self._record = record
-        self._on_message = on_message
-        self._on_gone = on_gone
+        self._on_message: Callable[[Message], None] = on_message
+        self._on_gone: Callable[[Closed], None] = on_gone
         self._offered_ns: dict[int, int] = {}  # of frames that wait, by index
         engine.add(self)
 
@@ -127,7 +131,9 @@ class Line:
             self._record.append_unsent(index, self._due_ns(index), offered_ns)
         how = how or self._transport.closed
         assert how is not None
-        self._on_gone(how)
+        on_gone = self._on_gone
+        self._on_message = self._on_gone = _ignore  # no cycle: nobody collects garbage in a run
+        on_gone(how)
 
     # what the engine calls
 

@@ -227,6 +227,7 @@ class Transport:
         self._backlog.clear()
         self._rest = None
         self._sock.close()
+        self._protocol.parser.close()  # it holds the protocol that holds it
         return lost
 
     def _break(self, error: OSError) -> None:

@@ -26,9 +26,9 @@ from bench.session.stamps import StampClock
 from bench.session.transport import Transport
 
 DIALS = Pace(
-    spread_s=0.9,  # Locust starts users once a second
+    spread_s=1.0,  # Locust starts the users of a second at once
     least_gap_s=0.001,
-    most_gap_s=0.01,
+    most_gap_s=0.005,
     places=32,
     place_s=0.03,
     patience_s=0.1,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
 HOLD_STEP_S = 0.002
 """How soon to look again whether those who must not be disturbed have caught up."""
 
+_HASTE = 0.9
+"""Of the time in which as many came: at a steady rate, a queue is worked off again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How a turnstile lets go.
 
-    Those who wait are spread evenly over `spread_s` from when the latest of them came, but
-    no closer than `least_gap_s` and no wider than `most_gap_s`. At most `places` are under
-    way; one that takes longer than `place_s` waits for others, not for us, and counts no more.
-    The next is held up for at most `patience_s` for the sake of those behind schedule.
+    As many as came within `spread_s` go within nearly as long, evenly, but no closer than
+    `least_gap_s` and no wider than `most_gap_s`; who has waited longer goes as soon as may be.
+    At most `places` are under way; one that takes longer than `place_s` waits for others, not
+    for us, and counts no more. The next is held up for at most `patience_s` for the sake of
+    those behind schedule.
     """
 
     spread_s: float
@@ -52,6 +57,7 @@ class Turnstile:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._waiting: dict[Waiter, None] = {}
+        self._came_s: deque[float] = deque()
         self._under_way: dict[Waiter, float] = {}
         self._went_s: float | None = None
         self._held_since_s: float | None = None
@@ -60,6 +66,7 @@ class Turnstile:
         """Queue up."""
         waiter = Waiter(now_s)
         self._waiting[waiter] = None
+        self._came_s.append(now_s)
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -88,10 +95,14 @@ class Turnstile:
 
     def _ready_s(self, now_s: float) -> float:
         pace, ready_s = self._pace, now_s
+        while self._came_s and self._came_s[0] <= now_s - pace.spread_s:
+            self._came_s.popleft()
         if self._went_s is not None:
-            left_s = next(reversed(self._waiting)).came_s + pace.spread_s - self._went_s
-            gap_s = min(max(left_s / len(self._waiting), pace.least_gap_s), pace.most_gap_s)
-            ready_s = self._went_s + gap_s
+            gap_s = pace.least_gap_s
+            if now_s - next(iter(self._waiting)).came_s < pace.spread_s:
+                due = max(len(self._came_s), len(self._waiting))
+                gap_s = max(gap_s, pace.spread_s * _HASTE / due)
+            ready_s = self._went_s + min(gap_s, pace.most_gap_s)
         while self._under_way:
             oldest = next(iter(self._under_way))
             free_s = self._under_way[oldest] + pace.place_s

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.load.turnstile import HOLD_STEP_S, Pace, Turnstile, Waiter
 
 PACE = Pace(
-    spread_s=0.9, least_gap_s=0.001, most_gap_s=0.01, places=4, place_s=0.03, patience_s=0.1
+    spread_s=1.0, least_gap_s=0.001, most_gap_s=0.01, places=4, place_s=0.03, patience_s=0.1
 )
 SLACK_S = 1e-9
 
@@ -53,8 +53,7 @@ def test_the_users_of_a_second_are_spread_evenly_over_it() -> None:
     went = go_through(turnstile, 0.0, 10.0)
     assert [waiter for _, waiter in went] == came
     assert went[0][0] == 0.0
-    assert went[-1][0] == pytest.approx(0.9)
-    assert gaps(went) == pytest.approx([0.9 / 199] * 199)
+    assert gaps(went) == pytest.approx([0.9 / 200] * 199)
 
 
 def test_batch_after_batch_is_taken_without_a_backlog() -> None:
@@ -63,6 +62,27 @@ def test_batch_after_batch_is_taken_without_a_backlog() -> None:
         came = [turnstile.come(float(second)) for _ in range(200)]
         went = go_through(turnstile, float(second), second + 0.999)
         assert [waiter for _, waiter in went] == came
+
+
+def test_who_comes_at_a_steady_rate_hardly_waits() -> None:
+    turnstile = Turnstile(PACE)
+    for number in range(1_000):
+        now_s = number * 0.011
+        waiter = turnstile.come(now_s)
+        go_through(turnstile, now_s, now_s + 0.005)
+        assert waiter.went_s == now_s
+
+
+def test_a_rate_above_one_per_widest_gap_is_followed_after_a_while() -> None:
+    turnstile = Turnstile(PACE)
+    waits = []
+    for number in range(2_000):
+        now_s = number * 0.005
+        turnstile.come(now_s)
+        went = go_through(turnstile, now_s, now_s + 0.004_9)
+        waits += [instant - waiter.came_s for instant, waiter in went]
+    assert max(waits) < 0.5
+    assert max(waits[-200:]) < 0.005
 
 
 def test_a_few_are_not_kept_longer_than_it_takes_not_to_disturb() -> None:

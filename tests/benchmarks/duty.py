@@ -122,7 +122,7 @@ def script(duty: Duty, deltas: Sequence[str]) -> list[Step]:
 
     words = " and so on" * len(range(0, len(deltas), duty.transcript_every))
     part = {"type": "audio", "transcript": words}
-    spoken = {**spoken, "status": "completed", "content": [part]}
+    spoken = {**spoken, "status": "completed", "content": [{**part, "type": "output_audio"}]}
     usage = {"total_tokens": 90, "input_tokens": 30, "output_tokens": 60}
     response = {**response, "status": "completed", "output": [spoken], "usage": usage}
     step(done_ms, output + "audio.done", **said)

@@ -52,13 +52,13 @@ class Pace:
 
 
 def pace_of(appends: pa.Table, sessions: int, chunk_ms: int, window: Window) -> Pace:
-    """Judge rows of APPEND_SCHEMA; a session of `sessions` that never came owes its frames too."""
+    """Judge rows of APPEND_SCHEMA; a session that came too late, or never, owes its frames too."""
     chunk_ns = chunk_ms * 1_000_000
-    firsts_ns = first_dues(appends).values()
-    owed = max(sessions - len(firsts_ns), 0) * ((window.to_ns - window.from_ns) // chunk_ns)
-    for first_ns in firsts_ns:
-        owed += max(_count(window.to_ns - first_ns, chunk_ns), 0)
-        owed -= max(_count(window.from_ns - first_ns, chunk_ns), 0)
+    in_time_ns = [first for first in first_dues(appends).values() if first <= window.from_ns]
+    owed = (sessions - len(in_time_ns)) * _count(window.to_ns - window.from_ns, chunk_ns)
+    for first_ns in in_time_ns:
+        owed += _count(window.to_ns - first_ns, chunk_ns)
+        owed -= _count(window.from_ns - first_ns, chunk_ns)
     rows = appends.filter(window.holds(appends["due_ns"]))
     late_ms = pc.subtract(rows["sent_ns"], rows["due_ns"]).drop_null().to_numpy() / 1e6
     in_time = pc.less(rows["sent_ns"], window.to_ns + chunk_ns).drop_null()
@@ -75,6 +75,27 @@ def first_dues(appends: pa.Table) -> dict[str, int]:
     return dict(
         zip(grouped["session_id"].to_pylist(), grouped["due_ns_min"].to_pylist(), strict=True)
     )
+
+
+def owed_and_sent(appends: pa.Table, events: pa.Table, chunk_ms: int) -> tuple[int, int]:
+    """Frames due from the start to the end of each session's audio, and those sent of them.
+
+    `events` are of EVENT_SCHEMA, with the start and the end of each session's audio.
+    """
+    chunk_ns = chunk_ms * 1_000_000
+    ends_ns = session_instants(events, "audio_ended")
+    owed = sum(
+        (ends_ns[session] - start_ns) // chunk_ns
+        for session, start_ns in session_instants(events, "audio_started").items()
+        if session in ends_ns
+    )
+    return owed, appends.num_rows - appends["sent_ns"].null_count
+
+
+def session_instants(events: pa.Table, kind: str) -> dict[str, int]:
+    """When each session had its event of that kind."""
+    rows = events.filter(pc.equal(events["kind"], kind))
+    return dict(zip(rows["session_id"].to_pylist(), rows["at_ns"].to_pylist(), strict=True))
 
 
 def _count(span_ns: int, chunk_ns: int) -> int:

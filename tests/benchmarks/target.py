@@ -29,7 +29,6 @@ from bench.audio.codec import PCM16
 from bench.server.certificate import ensure_certificate
 from tests.benchmarks.duty import REPLY, Duty, script
 from tests.benchmarks.switchboard import MANNERS, Switchboard, Turns
-from tests.benchmarks.wire import session_id
 
 CERTIFICATE_DIRECTORY = Path(tempfile.gettempdir()) / "rtbench-benchmark-tls"
 """Where the certificate of `--tls` is kept; a client trusts it by SSL_CERT_FILE."""
@@ -50,12 +49,12 @@ def reply_deltas(duty: Duty) -> list[str]:
 
 
 def write_truth(path: Path, truth: array[int], odd: int | None) -> None:
-    """Write (session, turn, mark, sent_ns) rows; the odd session's id goes into the metadata."""
+    """Write (session, turn, mark, sent_ns) rows; the odd session's number as metadata."""
     rows = np.frombuffer(truth, np.int64).reshape(-1, 4)
     names = ("session", "turn", "mark", "sent_ns")
     table = pa.table({name: rows[:, i] for i, name in enumerate(names)})
     if odd is not None:
-        table = table.replace_schema_metadata({"odd": session_id(odd)})
+        table = table.replace_schema_metadata({"odd": str(odd)})
     pq.write_table(table, path)
 
 

@@ -58,9 +58,9 @@ def test_session_that_never_came_owes_its_frames() -> None:
     assert (pace.owed, pace.sent) == (30, 10)
 
 
-def test_session_that_came_late_owes_from_then_on() -> None:
+def test_session_that_came_late_owes_from_the_start() -> None:
     pace = pace_of(frames({"a": [0.0] * 5}, first_ms=100), 1, 20, Window(0, 200 * MS))
-    assert (pace.owed, pace.sent) == (5, 5)
+    assert (pace.owed, pace.sent) == (10, 5)
 
 
 def test_window_without_frames_has_no_lateness() -> None:

@@ -13,6 +13,7 @@ import json
 import math
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,8 +31,10 @@ from tests.benchmarks.reading import (
     growth_bytes,
     others_share,
     pace_of,
+    session_instants,
 )
 from tests.benchmarks.target import CERTIFICATE_DIRECTORY
+from tests.benchmarks.wire import session_number
 
 HERE = Path(__file__).resolve().parent
 FASTEST_RAMP = 250
@@ -103,6 +106,24 @@ class Outcome:
     def cpu_us_per_append(self) -> float:
         """CPU time of the load in the window over the frames it sent there."""
         return self.cpu_share * self.window.seconds * 1e6 / max(self.pace.sent, 1)
+
+    def session_instants(self, kind: str) -> dict[str, int]:
+        """When each session had its event of that kind."""
+        assert self.events is not None
+        return session_instants(self.events, kind)
+
+    def session_numbers(self) -> dict[str, int]:
+        """What the target calls each session."""
+        assert self.events is not None
+        rows = self.events.filter(pc.equal(self.events["kind"], "session_created"))
+        details = map(json.loads, rows["detail"].to_pylist())
+        numbers = [session_number(detail["session"]) for detail in details]
+        return dict(zip(rows["session_id"].to_pylist(), numbers, strict=True))
+
+    def appends_of(self, sessions: Collection[str]) -> pa.Table:
+        """Frames of some sessions."""
+        wanted = pa.array(sorted(sessions), pa.string())
+        return self.appends.filter(pc.is_in(self.appends["session_id"], wanted))
 
     def figures(self) -> dict[str, object]:
         """Everything but the tables, for a JSON file."""
@@ -179,7 +200,8 @@ def client_command(trial: Trial, url: str, folder: Path) -> list[str]:
 
 def read_outcome(trial: Trial, folder: Path, truth: Path, watch: Watch) -> Outcome:
     """The figures of a record. The window begins so long after the first frame was due."""
-    appends = pq.read_table(folder / "appends.parquet").unify_dictionaries()
+    columns = ["session_id", "index", "due_ns", "sent_ns"]
+    appends = pq.read_table(folder / "appends.parquet", columns=columns).unify_dictionaries()
     begin_ns = min(first_dues(appends).values())
     from_ns = begin_ns + round(trial.before_s * 1e9)
     window = Window(from_ns, from_ns + round(trial.seconds * 1e9))
@@ -187,8 +209,9 @@ def read_outcome(trial: Trial, folder: Path, truth: Path, watch: Watch) -> Outco
     ours = [watch.client, *([watch.target] if shared else [])]
     events = turns = lag_ms = events_per_s = in_mb_per_s = None
     if trial.client == "rtbench":
-        events = pq.read_table(folder / "events.parquet").unify_dictionaries()
-        turns = pq.read_table(folder / "turns.parquet").unify_dictionaries()
+        columns = ["session_id", "kind", "at_ns", "read_ns", "size_bytes", "detail"]
+        events = pq.read_table(folder / "events.parquet", columns=columns).unify_dictionaries()
+        turns = pq.read_table(folder / "turns.parquet")
         came = events.filter(window.holds(events["read_ns"]))
         events_per_s = came.num_rows / window.seconds
         in_mb_per_s = (pc.sum(came["size_bytes"]).as_py() or 0) / 1e6 / window.seconds

@@ -11,231 +11,276 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.analysis.detail import fault_of, labels_of, number, parsed, text
-from bench.analysis.moments import Cause, Mark, ResponseMoments, TurnMoments
+from bench.analysis.moments import Cause, Delta, ResponseMoments, TurnMoments
+from bench.analysis.placing import (
+    HELD_START_MS,
+    HELD_STOP_MS,
+    PADDING_MS,
+    place,
+    server_ms_of,
+    under_way_at,
+)
+from bench.analysis.rows import DeltaRun, Row
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
 
-EARLY_MS = 1_000.0
-"""How far the server's audio clock may run ahead of ours: it counts what it has received."""
 
-HELD_START_MS = 5_000.0
-"""Longest a speech_started may be held back; servers send it while the caller speaks."""
+@dataclass(slots=True)
+class Left:
+    """How many rows of one kind were left for one reason, and when the first of them came."""
 
-HELD_STOP_MS = 30_000.0
-"""Longest a speech_stopped may be held back; some servers keep it until the reply is ready."""
-
-PADDING_MS = 1_000.0
-"""audio_start_ms lies before the onset by the prefix padding: 300 ms by default."""
+    at_ns: int
+    count: int
 
 
 @dataclass(slots=True)
 class Attribution:
-    """The state of the pass, and its result when every row was taken."""
+    """The state of the pass, and its result when every row was taken.
+
+    What can come only once and came again counts the first time; the next is left. Deltas are
+    many and say nothing that would tell one sent twice from the next: each counts, as each is
+    played. A hole in `seq` says that rows were lost, and then an item's answer is only taken
+    for one while its turn is under way: a later item may be among what was lost.
+    """
 
     turns: list[TurnMoments] = field(default_factory=list)
-    unattributed: list[tuple[EventRow, str]] = field(default_factory=list)
+    left: dict[tuple[str, str], Left] = field(default_factory=dict)
+    """Rows that belong to no turn, by kind and reason."""
+    lost: int = 0
+    """Rows missing between the first and the last."""
+    _next_seq: int | None = None
     _items: dict[str, TurnMoments | None] = field(default_factory=dict)
     _foreign: dict[str, TurnMoments] = field(default_factory=dict)
+    _committed_items: set[str] = field(default_factory=set)
     _responses: dict[str, ResponseMoments] = field(default_factory=dict)
     _cause: Cause = field(default_factory=lambda: Cause(None, None))
 
-    def take_all(self, rows: Iterable[EventRow]) -> None:
+    def take_all(self, rows: Iterable[Row]) -> None:
         """Take rows in recorded order."""
         for row in rows:
-            take = _TAKE.get(row.kind)
-            if take is not None:
-                take(self, row)
-            if self.turns and self.turns[-1].ended_ns is None:
-                turn = self.turns[-1]
-                turn.last_seen_ns = max(turn.last_seen_ns, row.at_ns)
+            if row.seq != self._next_seq:
+                self._miss(row.seq)
+            if isinstance(row, DeltaRun):
+                self._next_seq = row.last_seq + 1
+                self._deltas(row)
+            else:
+                self._next_seq = row.seq + 1
+                take = _TAKE.get(row.kind)
+                reason = None if take is None else take(self, row)
+                if reason is not None:
+                    self.leave(row.kind, reason, row.at_ns)
+            turn = self._under_way()
+            if turn is not None and row.at_ns > turn.last_seen_ns:
+                turn.last_seen_ns = row.at_ns
 
-    def _leave(self, row: EventRow, reason: str) -> None:
-        self.unattributed.append((row, reason))
+    def leave(self, kind: str, reason: str, at_ns: int, count: int = 1) -> None:
+        """Count rows that belong to no turn."""
+        if not count:
+            return
+        left = self.left.get((kind, reason))
+        if left is None:
+            self.left[kind, reason] = Left(at_ns, count)
+        else:
+            left.count += count
+
+    def _miss(self, seq: int) -> None:
+        # The rows of one turn alone begin anywhere; two rows may share a number.
+        if self._next_seq is not None and seq > self._next_seq:
+            self.lost += seq - self._next_seq
+            self._cause.sure = False
 
     def _under_way(self) -> TurnMoments | None:
         """The latest turn, unless it has ended."""
         return self.turns[-1] if self.turns and self.turns[-1].ended_ns is None else None
 
+    # Each of these gives the reason why the row belongs to no turn, None when it was taken.
+
     # notes
 
-    def _utterance(self, row: EventRow) -> None:
+    def _utterance(self, row: EventRow) -> str | None:
         label = labels_of(row)
         if label is None:
-            self._leave(row, "utterance note without its labels")
-        elif any(turn.label.turn_index == label.turn_index for turn in self.turns):
-            self._leave(row, f"utterance note of turn {label.turn_index}, noted before")
-        else:
-            self.turns.append(TurnMoments(label, last_seen_ns=row.at_ns))
+            return "utterance note without its labels"
+        if any(turn.label.turn_index == label.turn_index for turn in self.turns):
+            return "utterance note of a turn noted before"
+        self.turns.append(TurnMoments(label, last_seen_ns=row.at_ns))
+        return None
 
-    def _turn_ended(self, row: EventRow) -> None:
+    def _turn_ended(self, row: EventRow) -> str | None:
         detail = parsed(row.detail)
         index = number(detail.get("turn"))
         index = row.turn_index if index is None else index
-        for turn in self.turns:
+        for turn in reversed(self.turns):
             if turn.label.turn_index == index and turn.ended_ns is None:
                 turn.ended_ns = row.at_ns
                 turn.end_reason = text(detail.get("reason"))
-                return
-        self._leave(row, "end of a turn that was not begun, or had ended")
+                return None
+        return "end of a turn that was not begun, or had ended"
 
-    def _closed(self, row: EventRow) -> None:
+    def _closed(self, row: EventRow) -> str | None:
+        turn = self._under_way()
+        if turn is None:
+            return None
+        if turn.closed_text is not None:
+            return "close of a session that was closed before"
+        turn.closed_by = text(parsed(row.detail).get("by"))
+        turn.closed_text = fault_of(row)
+        return None
+
+    def _error(self, row: EventRow) -> str | None:
         turn = self._under_way()
         if turn is not None:
-            detail = parsed(row.detail)
-            turn.closed_by = text(detail.get("by"))
-            turn.closed_text = fault_of(row)
-
-    def _error(self, row: EventRow) -> None:
-        turn = self._under_way()
-        if turn is not None:
-            detail = parsed(row.detail)
-            turn.errors.append((_code(detail), fault_of(row)))
+            turn.errors.append((_code(parsed(row.detail)), fault_of(row)))
+        return None
 
     # the caller's items
 
-    def _by_arrival(self, row: EventRow) -> TurnMoments | None:
-        """The latest utterance begun before the row arrived."""
-        for turn in reversed(self.turns):
-            if turn.label.started_ns <= row.at_ns:
-                return turn
-        return None
-
-    def _server_ms(self, row: EventRow, held_ms: float) -> float | None:
-        """The server's position on the audio clock, None when it cannot be on that clock.
-
-        A server may count from its last commit, say. Then the position lies too far from
-        where the audio stood when the row arrived, and only the arrival can be trusted.
-        """
-        label = self.turns[-1].label
-        if row.server_ms is None or label.audio_ms is None:
-            return None
-        now_ms = label.audio_ms + (row.at_ns - label.started_ns) / 1e6
-        return row.server_ms if -EARLY_MS <= now_ms - row.server_ms <= held_ms else None
-
-    def _place(self, row: EventRow, server_ms: float | None, slack_ms: float) -> Mark | None:
-        """The turn a segment's boundary belongs to and where it lies in the clip, in ms."""
-        if server_ms is None:
-            turn = self._by_arrival(row)
-            if turn is None:
-                return None
-            position_ms = (row.at_ns - turn.label.started_ns) / 1e6
-            return Mark(turn, row.at_ns, row.seq, row.item_id, position_ms, by_server=False)
-        for turn in reversed(self.turns):
-            audio_ms = turn.label.audio_ms
-            if audio_ms is not None and audio_ms <= server_ms + slack_ms:
-                position_ms = server_ms - audio_ms
-                return Mark(turn, row.at_ns, row.seq, row.item_id, position_ms, by_server=True)
-        return None
-
-    def _speech_started(self, row: EventRow) -> None:
+    def _speech_started(self, row: EventRow) -> str | None:
         if not self.turns:
-            self._leave(row, "speech found before any utterance")
-            return
-        server_ms = self._server_ms(row, HELD_START_MS)
+            return "speech found outside of every turn"
+        server_ms = server_ms_of(row, self.turns[-1].label, HELD_START_MS)
         if server_ms is None and row.server_ms is not None and row.item_id is not None:
             self._foreign[row.item_id] = self.turns[-1]
-        mark = self._place(row, server_ms, PADDING_MS)
+        mark = place(row, self.turns, server_ms, PADDING_MS)
         if mark is None:
-            self._leave(row, "speech found before any utterance")
-        else:
-            mark.turn.starts.append(mark)
+            return "speech found outside of every turn"
+        if any(mark.repeats(start) for start in mark.turn.starts):
+            return "start of speech told before"
+        mark.turn.starts.append(mark)
+        return None
 
-    def _speech_stopped(self, row: EventRow) -> None:
+    def _speech_stopped(self, row: EventRow) -> str | None:
         mark = None
         if self.turns:
-            server_ms = self._server_ms(row, HELD_STOP_MS)
+            server_ms = server_ms_of(row, self.turns[-1].label, HELD_STOP_MS)
             # Only a start seen in this very turn may say so: see the module's first lines.
             if row.item_id is not None and self._foreign.get(row.item_id) is self.turns[-1]:
                 server_ms = None
-            mark = self._place(row, server_ms, 0.0)
+            mark = place(row, self.turns, server_ms, 0.0)
+        if mark is not None and any(mark.repeats(stop) for stop in mark.turn.stops):
+            if mark.turn is not self.turns[-1]:
+                self._cause = Cause(None, row.item_id)
+            return "end of speech told before"
         turn = None if mark is None else mark.turn
         if row.item_id is not None:
             self._items[row.item_id] = turn
         self._cause = Cause(turn, row.item_id, mark)
         if mark is None:
-            self._leave(row, "speech ended before any utterance")
-        else:
-            mark.turn.stops.append(mark)
+            return "speech ended outside of every turn"
+        mark.turn.stops.append(mark)
+        return None
 
-    def _committed(self, row: EventRow) -> None:
-        if row.item_id is not None and row.item_id in self._items:
-            turn = self._items[row.item_id]
-        else:
+    def _committed(self, row: EventRow) -> str | None:
+        if row.item_id is None:
             turn = self._committed_by_arrival(row)
-            if row.item_id is not None:
-                self._items[row.item_id] = turn
-        if turn is None:
-            self._leave(row, "audio committed before any utterance")
+        elif row.item_id in self._committed_items:
+            return "audio committed before"
+        else:
+            self._committed_items.add(row.item_id)
+            if row.item_id not in self._items:
+                self._items[row.item_id] = self._committed_by_arrival(row)
+            turn = self._items[row.item_id]
         if self._cause.turn is not turn or self._cause.item_id != row.item_id:
             self._cause = Cause(turn, row.item_id)
+        return "audio committed outside of every turn" if turn is None else None
 
     def _committed_by_arrival(self, row: EventRow) -> TurnMoments | None:
-        turn = self._by_arrival(row)
+        turn = under_way_at(row.at_ns, self.turns)
         # A commit that arrives before the speech began cannot be of it.
         return None if turn is None or row.at_ns < turn.label.speech_start_ns else turn
 
-    def _transcript_done(self, row: EventRow) -> None:
+    def _transcript_done(self, row: EventRow) -> str | None:
         # Transcripts come late, in the next turn even: arrival says nothing about them.
         turn = self._items.get(row.item_id) if row.item_id is not None else None
         if turn is None:
-            self._leave(row, "transcript of an item that belongs to no turn")
-        else:
-            turn.transcripts.setdefault(row.item_id, row.at_ns)
+            return "transcript of an item that belongs to no turn"
+        if row.item_id in turn.transcripts:
+            return "transcript given before"
+        turn.transcripts[row.item_id] = row.at_ns
+        return None
 
     # responses
 
-    def _response_created(self, row: EventRow) -> None:
+    def _response_created(self, row: EventRow) -> str | None:
         if row.response_id is None:
-            self._leave(row, "response without an id")
-            return
+            return "response without an id"
         if row.response_id in self._responses:
-            self._leave(row, "response created twice")
-            return
+            return "response created before"
         cause = self._cause
-        response = ResponseMoments(row.response_id, row.at_ns, row.seq, cause, attributed=False)
+        reason = self._why_unanswerable(cause)
+        response = ResponseMoments(
+            row.response_id, row.at_ns, row.seq, cause, attributed=reason is None
+        )
         self._responses[row.response_id] = response
-        if cause.turn is None:
-            self._leave(row, "response to no utterance")
-        elif cause.turn is not self.turns[-1] and cause.answered:
-            # The stop it answers was lost or never sent: whose it is can only be guessed.
-            self._leave(row, "response after a new utterance, to an item already answered")
-        else:
-            cause.answered = response.attributed = True
+        if reason is None and cause.turn is not None:
+            cause.answered = True
             cause.turn.responses.append(response)
+        return reason
 
-    def _response_of(self, row: EventRow) -> ResponseMoments | None:
-        response = None if row.response_id is None else self._responses.get(row.response_id)
+    def _why_unanswerable(self, cause: Cause) -> str | None:
+        """Why a response cannot be put down to the latest item, None when it can."""
+        turn = cause.turn
+        if turn is None:
+            return "response to no utterance"
+        if turn is not self.turns[-1] and cause.answered:
+            # The stop it answers was lost or never sent: whose it is can only be guessed.
+            return "response after a new utterance, to an item already answered"
+        if not cause.sure and turn is not self._under_way():
+            return "response after lost rows, to an item of an earlier turn"
+        return None
+
+    def _response_of(self, response_id: str | None) -> tuple[ResponseMoments | None, str]:
+        """The response of that id if it belongs to a turn, else why there is none."""
+        response = None if response_id is None else self._responses.get(response_id)
         if response is None:
-            self._leave(row, "of a response that was never created")
-        elif not response.attributed:
-            self._leave(row, "of a response that belongs to no turn")
-        return response
+            return None, "of a response that was never created"
+        if not response.attributed:
+            return None, "of a response that belongs to no turn"
+        return response, ""
 
-    def _audio_delta(self, row: EventRow) -> None:
-        response = self._response_of(row)
+    def _deltas(self, run: DeltaRun) -> None:
+        response, reason = self._response_of(run.response_id)
         if response is not None:
-            response.deltas.append(row)
+            response.deltas += run.audio
+            response.note_text(run.first_text_ns)
+        elif run.audio:
+            self.leave(Kind.OUTPUT_AUDIO_DELTA, reason, run.audio[0].at_ns, len(run.audio))
+        if response is None and run.first_text_ns is not None:
+            self.leave(Kind.OUTPUT_TRANSCRIPT_DELTA, reason, run.first_text_ns, run.text_count)
 
-    def _output_transcript_delta(self, row: EventRow) -> None:
-        response = self._response_of(row)
-        if response is not None and response.first_transcript_ns is None:
-            response.first_transcript_ns = row.at_ns
+    def _audio_delta(self, row: EventRow) -> str | None:
+        response, reason = self._response_of(row.response_id)
+        if response is None:
+            return reason
+        response.deltas.append(Delta(row.at_ns, row.audio_ms, row.silence_ms))
+        return None
 
-    def _response_done(self, row: EventRow) -> None:
-        response = self._response_of(row)
-        if response is not None and response.done_ns is None:
-            detail = parsed(row.detail)
-            response.done_ns = row.at_ns
-            response.status = text(detail.get("status"))
-            response.reason = text(detail.get("reason"))
-            response.error_code = text(detail.get("error_code"))
+    def _output_transcript_delta(self, row: EventRow) -> str | None:
+        response, reason = self._response_of(row.response_id)
+        if response is None:
+            return reason
+        response.note_text(row.at_ns)
+        return None
+
+    def _response_done(self, row: EventRow) -> str | None:
+        response, reason = self._response_of(row.response_id)
+        if response is None:
+            return reason
+        if response.done_ns is not None:
+            return "response done before"
+        detail = parsed(row.detail)
+        response.done_ns = row.at_ns
+        response.status = text(detail.get("status"))
+        response.reason = text(detail.get("reason"))
+        response.error_code = text(detail.get("error_code"))
+        return None
 
 
 def _code(detail: dict[str, Any]) -> str:
     return text(detail.get("code")) or text(detail.get("type")) or ""
 
 
-_TAKE: dict[str, Callable[[Attribution, EventRow], None]] = {
+_TAKE: dict[str, Callable[[Attribution, EventRow], str | None]] = {
     Kind.UTTERANCE: Attribution._utterance,
     Kind.TURN_ENDED: Attribution._turn_ended,
     Kind.CLOSED: Attribution._closed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from typing import Any
@@ -41,28 +42,33 @@ def text(value: object) -> str | None:
 
 def labels_of(row: EventRow) -> Label | None:
     """The labels of an utterance note; None when those that matter are missing."""
-    detail = parsed(row.detail)
-    turn = number(detail.get("turn"))
+    turn, labels = _noted(row.detail) if isinstance(row.detail, str) else (None, None)
     turn = row.turn_index if turn is None else turn
+    if turn is None or labels is None:
+        return None
+    return Label(row.session_id, turn, row.at_ns, row.audio_ms, **labels)
+
+
+@functools.lru_cache(maxsize=4096)
+def _noted(note: str) -> tuple[int | None, dict[str, Any] | None]:
+    """The turn and the labels that a note holds: a run says few clips, each many times."""
+    detail = parsed(note)
+    turn = number(detail.get("turn"))
     speech_start_ms = number(detail.get("speech_start_ms"))
     speech_end_ms = number(detail.get("speech_end_ms"))
-    if turn is None or speech_start_ms is None or speech_end_ms is None:
-        return None
+    if speech_start_ms is None or speech_end_ms is None:
+        return None, None
     pauses = detail.get("pauses")
-    return Label(
-        session_id=row.session_id,
-        turn_index=int(turn),
-        utterance=text(detail.get("utterance")) or "",
-        category=text(detail.get("category")) or "",
-        started_ns=row.at_ns,
-        audio_ms=row.audio_ms,
-        duration_ms=number(detail.get("duration_ms")),
-        speech_start_ms=speech_start_ms,
-        speech_end_ms=speech_end_ms,
-        pauses=_pauses(pauses if isinstance(pauses, list) else []),
-        watchdog_s=number(detail.get("watchdog_s")),
-        trusted=detail.get("trusted") is not False,
-    )
+    return None if turn is None else int(turn), {
+        "utterance": text(detail.get("utterance")) or "",
+        "category": text(detail.get("category")) or "",
+        "duration_ms": number(detail.get("duration_ms")),
+        "speech_start_ms": speech_start_ms,
+        "speech_end_ms": speech_end_ms,
+        "pauses": _pauses(pauses if isinstance(pauses, list) else []),
+        "watchdog_s": number(detail.get("watchdog_s")),
+        "trusted": detail.get("trusted") is not False,
+    }
 
 
 def _pauses(values: list[Any]) -> tuple[tuple[float, float], ...]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-from bench.runs.event import EventRow
+from typing import NamedTuple
 
 MS = 1_000_000
 """Nanoseconds in a millisecond."""
@@ -26,10 +25,10 @@ class Label:
 
     session_id: str
     turn_index: int
-    utterance: str
-    category: str
     started_ns: int
     audio_ms: float | None
+    utterance: str
+    category: str
     duration_ms: float | None
     speech_start_ms: float
     speech_end_ms: float
@@ -72,6 +71,30 @@ class Mark:
     position_ms: float
     by_server: bool
 
+    def repeats(self, other: Mark) -> bool:
+        """Whether both tell of the same boundary: the same place in the same item.
+
+        A server that states no positions may give every segment the same item.
+        """
+        return (
+            self.by_server
+            and other.by_server
+            and self.item_id is not None
+            and self.item_id == other.item_id
+            and self.position_ms == other.position_ms
+        )
+
+
+class Delta(NamedTuple):
+    """A piece of a response's audio: its arrival, duration, and silence before it is audible.
+
+    The columns are those of EventRow.
+    """
+
+    at_ns: int
+    audio_ms: float | None
+    silence_ms: float | None
+
 
 @dataclass(slots=True, eq=False)
 class Cause:
@@ -81,6 +104,8 @@ class Cause:
     item_id: str | None
     stop: Mark | None = None
     answered: bool = False
+    sure: bool = True
+    """No row was lost since: one might have told of a later item."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +117,8 @@ class ResponseMoments:
     created_seq: int
     cause: Cause
     attributed: bool
-    deltas: list[EventRow] = field(default_factory=list)
+    deltas: list[Delta] = field(default_factory=list)
+    """In recorded order."""
     first_transcript_ns: int | None = None
     done_ns: int | None = None
     status: str | None = None
@@ -124,6 +150,11 @@ class ResponseMoments:
             playhead_ns = starts_ns + round(audio_ms * MS)
         return None
 
+    def note_text(self, at_ns: int | None) -> None:
+        """Take in a piece of its transcript; the first one counts."""
+        if self.first_transcript_ns is None:
+            self.first_transcript_ns = at_ns
+
     def answers(self, stop: Mark) -> bool:
         """Whether it was caused by the very item that `stop` ends, though it came sooner."""
         return stop.item_id is not None and stop.item_id == self.cause.item_id
@@ -150,6 +181,12 @@ class TurnMoments:
     closed_text: str | None = None
     ended_ns: int | None = None
     end_reason: str | None = None
+
+    def is_over_at(self, position_ms: float) -> bool:
+        """Whether it had ended before that position in its clip was due to leave the caller."""
+        if self.ended_ns is None:
+            return False
+        return self.label.started_ns + position_ms * MS > self.ended_ns
 
     def _is_false(self, stop: Mark) -> bool:
         """Whether a segment holds nothing of the utterance: noise before or after it."""

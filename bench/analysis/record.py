@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from bench.analysis.clock import RunClock
+from bench.analysis.faults import FaultGroup, FaultTally
 from bench.analysis.pacing import Pacing, PacingResult, client_lag_ms
+from bench.analysis.sessions import INDEX_COLUMNS, Pieces, SessionIndex, gather
 from bench.analysis.statistics import Distribution, distribution
-from bench.analysis.tables import events_to_sessions, turns_table, worker_spans
-from bench.analysis.turns import Fault, SessionRecord, Turn, Unattributed, assemble_session
+from bench.analysis.tables import turns_table
+from bench.analysis.turns import SessionRecord, Turn, Unattributed, assemble_session
+
+_LAG_COLUMNS = ("direction", "read_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,11 @@ class RunRecord:
     turns: list[Turn]
     sessions: list[SessionRecord]
     unattributed: list[Unattributed]
-    faults: list[Fault]
+    """One entry for each kind and reason, the first such row its example; most rows first."""
+    lost_events: int
+    """Events whose numbers are missing between those recorded of their session."""
+    faults: list[FaultGroup]
+    """The most frequent first."""
     pacing: PacingResult
     client_lag_ms: Distribution
     clock: RunClock
@@ -35,34 +44,52 @@ class RunRecord:
 
 def read_record(
     run: Mapping[str, Any],
-    events: pa.Table,
+    events: Pieces,
     appends: Iterable[pa.RecordBatch | pa.Table],
     warmup_s: float = 0.0,
 ) -> RunRecord:
     """Everything `events` (EVENT_SCHEMA) and `appends` (APPEND_SCHEMA, in batches) hold.
 
-    `run` is run.json; of it only the workers' clock anchors are used. `warmup_s` counts from
-    the run's first event.
+    Neither is ever in memory as a whole. `run` is run.json; of it only the workers' clock
+    anchors are used. `warmup_s` counts from the run's first event.
     """
-    clock = RunClock.of_run(run, worker_spans(events))
+    index = SessionIndex()
+    lag_ms = [np.empty(0)]
+    for number in range(len(events)):
+        piece = events.read(number, INDEX_COLUMNS + _LAG_COLUMNS)
+        index.add(piece)
+        lag_ms.append(client_lag_ms(piece))
+    clock = RunClock.of_run(run, index.spans)
     turns: list[Turn] = []
     sessions: list[SessionRecord] = []
-    unattributed: list[Unattributed] = []
-    faults: list[Fault] = []
-    for session_id, rows in events_to_sessions(events):
-        zero_ns = clock.start_ns(session_id)
-        warm_until_ns = None if zero_ns is None else zero_ns + round(warmup_s * 1e9)
-        assembly = assemble_session(rows, warm_until_ns)
-        turns += assembly.turns
-        sessions.append(assembly.session)
-        unattributed += assembly.unattributed
-        faults += assembly.faults
+    unattributed: dict[tuple[str, str], Unattributed] = {}
+    faults = FaultTally()
+    lost = 0
+    for block in index.blocks():
+        for session_id, rows in gather(block, events):
+            zero_ns = clock.start_ns(session_id)
+            warm_until_ns = None if zero_ns is None else zero_ns + round(warmup_s * 1e9)
+            assembly = assemble_session(rows, warm_until_ns)
+            turns += assembly.turns
+            sessions.append(assembly.session)
+            lost += assembly.lost
+            for left in assembly.unattributed:
+                before = unattributed.get((left.kind, left.reason))
+                so_far = (
+                    left if before is None else replace(before, count=before.count + left.count)
+                )
+                unattributed[left.kind, left.reason] = so_far
+            for fault in assembly.faults:
+                faults.add(fault, clock.since_start_s(session_id, fault.at_ns))
     return RunRecord(
         turns=turns,
         sessions=sessions,
-        unattributed=unattributed,
-        faults=faults,
+        unattributed=sorted(
+            unattributed.values(), key=lambda left: (-left.count, left.kind, left.reason)
+        ),
+        lost_events=lost,
+        faults=list(faults),
         pacing=Pacing().add_all(appends).result(),
-        client_lag_ms=distribution(client_lag_ms(events)),
+        client_lag_ms=distribution(np.concatenate(lag_ms)),
         clock=clock,
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.analysis.clock import RunClock
+from bench.analysis.faults import FaultGroup
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.record import RunRecord
@@ -16,16 +16,14 @@ from bench.analysis.turns import (
     MEASURED,
     UNREVIEWED,
     WARMUP,
-    Fault,
     SessionRecord,
     Turn,
-    Unattributed,
 )
 from bench.analysis.validity import judge_run
 from bench.runs.event import SCHEMA_VERSION
 
 EXAMPLES = 10
-"""Unattributed rows listed as examples."""
+"""Kinds and reasons of unattributed rows listed, most frequent first."""
 
 ERRORS = 100
 """Distinct errors listed, most frequent first."""
@@ -56,8 +54,8 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
         "by_utterance": _by_utterance(measured),
         "pacing": record.pacing.to_json(),
         "client_lag_ms": record.client_lag_ms.to_json(),
-        "unattributed": _unattributed(record.unattributed),
-        "errors": _errors(record.faults, record.clock),
+        "unattributed": _unattributed(record),
+        "errors": _errors(record.faults),
     }
 
 
@@ -122,36 +120,31 @@ def _by_utterance(measured: Sequence[Turn]) -> dict[str, Any]:
     }
 
 
-def _unattributed(rows: Sequence[Unattributed]) -> dict[str, Any]:
+def _unattributed(record: RunRecord) -> dict[str, Any]:
     return {
-        "count": len(rows),
+        "count": sum(left.count for left in record.unattributed),
+        "lost": record.lost_events,
         "examples": [
             {
-                "session_id": row.session_id,
-                "kind": row.kind,
-                "at_ns": row.at_ns,
-                "reason": row.reason,
+                "session_id": left.session_id,
+                "kind": left.kind,
+                "at_ns": left.at_ns,
+                "reason": left.reason,
+                "count": left.count,
             }
-            for row in rows[:EXAMPLES]
+            for left in record.unattributed[:EXAMPLES]
         ],
     }
 
 
-def _errors(faults: Sequence[Fault], clock: RunClock) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str], list[float | None]] = {}
-    for fault in faults:
-        at_s = clock.since_start_s(fault.session_id, fault.at_ns)
-        groups.setdefault((fault.fault_class, fault.message), []).append(at_s)
-    errors = [
+def _errors(faults: Sequence[FaultGroup]) -> list[dict[str, Any]]:
+    return [
         {
-            "class": fault_class,
-            "message": message,
-            "count": len(instants),
-            "first_s": min((s for s in instants if s is not None), default=None),
-            "last_s": max((s for s in instants if s is not None), default=None),
+            "class": group.fault_class,
+            "message": group.message,
+            "count": group.count,
+            "first_s": group.first_s,
+            "last_s": group.last_s,
         }
-        for (fault_class, message), instants in sorted(
-            groups.items(), key=lambda group: (-len(group[1]), group[0])
-        )
+        for group in faults[:ERRORS]
     ]
-    return errors[:ERRORS]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from bench.analysis.attribution import Attribution
 from bench.analysis.detail import fault_class_of, message_of, parsed, text
 from bench.analysis.moments import Label, Mark, TurnMoments
+from bench.analysis.rows import Row
 from bench.analysis.verdict import judge
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
+
+_SEQ = attrgetter("seq")
 
 COLD, WARMUP, UNREVIEWED, MEASURED = "cold", "warmup", "unreviewed", "measured"
 
@@ -84,12 +89,13 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unattributed:
-    """A row that belongs to no turn, and why."""
+    """Rows of one kind that belong to no turn for one reason; `at_ns` is of the first."""
 
     session_id: str
     kind: str
     at_ns: int
     reason: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,33 +116,55 @@ class SessionAssembly:
     turns: list[Turn]
     unattributed: list[Unattributed]
     faults: list[Fault]
+    lost: int
+    """Rows missing between the first and the last, by their numbers."""
 
 
-def assemble_session(
-    rows: Sequence[EventRow], warm_until_ns: int | None = None
-) -> SessionAssembly:
+def assemble_session(rows: Sequence[Row], warm_until_ns: int | None = None) -> SessionAssembly:
     """The session and its turns; never raises on any order, loss or duplication of rows.
 
-    `rows` are of one session, in any order: `seq` says which came first, a row given twice
-    counts once. Turns whose utterance began before `warm_until_ns` (on the session's clock) are
-    warm-up. The rows of one turn alone, from its utterance note on, give that same turn.
+    `rows` are of one session, in any order: `seq` says which came first. A row recorded twice
+    counts once, and is then listed. Turns whose utterance began before `warm_until_ns` (on the
+    session's clock) are warm-up. The rows of one turn alone, from its utterance note on, give
+    that same turn.
     """
-    ordered = sorted(dict.fromkeys(rows), key=lambda row: (row.seq, row.at_ns))
+    ordered, repeated = _in_order(rows)
     attribution = Attribution()
     attribution.take_all(ordered)
+    for row in repeated:
+        attribution.leave(row.kind, "recorded twice", row.at_ns)
+    session_id = ordered[0].session_id if ordered else ""
+    told = [row for row in ordered if isinstance(row, EventRow)]
     return SessionAssembly(
-        _session(ordered),
+        _session(session_id, told),
         [_turn(moments, warm_until_ns) for moments in attribution.turns],
         [
-            Unattributed(row.session_id, str(row.kind), row.at_ns, reason)
-            for row, reason in attribution.unattributed
+            Unattributed(session_id, str(kind), left.at_ns, reason, left.count)
+            for (kind, reason), left in attribution.left.items()
         ],
         [
-            Fault(row.session_id, row.at_ns, fault_class_of(row), message_of(row))
-            for row in ordered
-            if _is_fault(row)
+            Fault(session_id, row.at_ns, fault_class_of(row), message_of(row))
+            for row in told
+            if row.kind in _FAULT_KINDS and _is_fault(row)
         ],
+        attribution.lost,
     )
+
+
+def _in_order(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Rows in recorded order, each once, and the second and further ones of the same."""
+    ordered = sorted(rows, key=_SEQ)
+    if len(set(map(_SEQ, ordered))) == len(ordered):
+        return ordered, []
+    once: list[Row] = []
+    repeated: list[Row] = []
+    for _, group in itertools.groupby(ordered, key=_SEQ):
+        # Different rows of one number are a damaged record: both count, in an order that does
+        # not depend on the order in which they were given.
+        tied = sorted(group, key=lambda row: (row.at_ns, repr(row)))
+        for before, row in zip([None, *tied], tied, strict=False):
+            (repeated if row == before else once).append(row)
+    return once, repeated
 
 
 def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
@@ -210,18 +238,29 @@ def _transcript_done_ns(moments: TurnMoments, end: Mark | None) -> int | None:
     return min(moments.transcripts.values(), default=None)
 
 
+_FAULT_KINDS = frozenset(
+    {
+        Kind.CONNECT_FAILED,
+        Kind.ERROR,
+        Kind.MALFORMED,
+        Kind.INPUT_TRANSCRIPT_FAILED,
+        Kind.CLOSED,
+        Kind.RESPONSE_DONE,
+    }
+)
+
+
 def _is_fault(row: EventRow) -> bool:
+    """Whether a row of _FAULT_KINDS reports something as wrong."""
     match row.kind:
-        case Kind.CONNECT_FAILED | Kind.ERROR | Kind.MALFORMED | Kind.INPUT_TRANSCRIPT_FAILED:
-            return True
         case Kind.CLOSED:
             return parsed(row.detail).get("by") != "client"
         case Kind.RESPONSE_DONE:
             return parsed(row.detail).get("status") in {"failed", "incomplete"}
-    return False
+    return True
 
 
-def _session(rows: Sequence[EventRow]) -> SessionRecord:
+def _session(session_id: str, rows: Sequence[EventRow]) -> SessionRecord:
     first: dict[str, EventRow] = {}
     for row in rows:
         first.setdefault(row.kind, row)
@@ -232,7 +271,7 @@ def _session(rows: Sequence[EventRow]) -> SessionRecord:
     failed = parsed(first[Kind.CONNECT_FAILED].detail) if Kind.CONNECT_FAILED in first else {}
     closed = parsed(first[Kind.CLOSED].detail) if Kind.CLOSED in first else {}
     return SessionRecord(
-        session_id=rows[0].session_id if rows else "",
+        session_id=session_id,
         connect_started_ns=at_ns(Kind.CONNECT_STARTED),
         connected_ns=at_ns(Kind.CONNECTED),
         session_updated_ns=at_ns(Kind.SESSION_UPDATED),

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bench.analysis.clock import RunClock
 from bench.analysis.detail import parsed
-from bench.analysis.tables import worker_spans
+from bench.analysis.pacing import lateness_ms
+from bench.analysis.sessions import SessionIndex
 
 LATENESS_EDGES_MS: NDArray[np.float64] = np.logspace(-3, 5, 81)
 """Bin edges of the lateness histogram, milliseconds: ten to the decade, 1 µs to 100 s."""
@@ -40,7 +41,7 @@ class TurnRecord:
 
 @dataclass(frozen=True)
 class Lateness:
-    """Frames by how late they were sent: `counts[i]` between edge i and i+1, milliseconds.
+    """Frames by how late they were offered: `counts[i]` between edge i and i+1, milliseconds.
 
     The first bin also holds everything sooner, the last everything later.
     """
@@ -116,7 +117,9 @@ class ReportData:
             columns=["session_id", "kind", "at_ns", "detail"],
             filters=[("kind", "in", _SESSION_KINDS)],
         )
-        clock = RunClock.of_run(self.run, worker_spans(table))
+        index = SessionIndex()
+        index.add(table)
+        clock = RunClock.of_run(self.run, index.spans)
         opened: set[str] = set()
         marks: list[tuple[float | None, str, str]] = []
         for row in table.sort_by("at_ns").to_pylist():
@@ -135,14 +138,13 @@ class ReportData:
         return pd.DataFrame(marks, columns=["since_start_s", "mark", "session_id"])
 
     def lateness(self) -> Lateness:
-        """Pacing lateness of every frame, counted batch by batch."""
+        """Pacing lateness of every frame that was offered, counted batch by batch."""
         counts = np.zeros(len(LATENESS_EDGES_MS) - 1, dtype=np.int64)
         never_sent = 0
         with pq.ParquetFile(self.folder / "appends.parquet") as appends:
-            for batch in appends.iter_batches(columns=["due_ns", "sent_ns"]):
-                sent = batch.filter(batch.column("sent_ns").is_valid())
-                never_sent += len(batch) - len(sent)
-                late_ms = (sent["sent_ns"].to_numpy() - sent["due_ns"].to_numpy()) / 1e6
+            for batch in appends.iter_batches(columns=["due_ns", "sent_ns", "offered_ns"]):
+                late_ms = lateness_ms(batch)
+                never_sent += len(batch) - len(late_ms)
                 late_ms = np.clip(late_ms, LATENESS_EDGES_MS[0], LATENESS_EDGES_MS[-1])
                 counts += np.histogram(late_ms, LATENESS_EDGES_MS)[0]
         return Lateness(counts, never_sent)

@@ -14,18 +14,11 @@ from bench.analysis.metrics import METRICS
 from bench.analysis.record import read_record
 from bench.analysis.statistics import distribution
 from bench.analysis.summary import summarise
-from bench.analysis.tables import (
-    COLUMNS,
-    INSTANTS,
-    events_to_sessions,
-    turns_arrow,
-    turns_table,
-    worker_spans,
-)
+from bench.analysis.tables import COLUMNS, INSTANTS, turns_arrow, turns_table
 from bench.analysis.truth import measurement_error
 from bench.analysis.turns import assemble_session
-from bench.dialects.base import Kind
-from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA
+from bench.runs.event import APPEND_SCHEMA
+from tests.analysis.pieces import in_pieces
 
 RUN = {
     "run_id": "r1",
@@ -34,22 +27,6 @@ RUN = {
         "w0": {"ended": "closed", "clock_anchors": [{"monotonic_ns": 0, "realtime_ns": 5 * 10**9}]}
     },
 }
-
-
-def event_table(rows):
-    columns = zip(*rows, strict=True) if rows else [()] * len(EVENT_SCHEMA)
-    arrays = [
-        pa.array(list(values), field.type)
-        for values, field in zip(columns, EVENT_SCHEMA, strict=True)
-    ]
-    return pa.table(arrays, schema=EVENT_SCHEMA)
-
-
-def in_parts(rows, size):
-    """As parts come: interleaved, each with dictionaries of its own."""
-    return pa.concat_tables(
-        [event_table(rows[i : i + size]) for i in range(0, len(rows), size)] or [event_table([])]
-    )
 
 
 def renamed(rows, session_id):
@@ -68,25 +45,11 @@ def sessions(golden):
 @pytest.fixture
 def events(sessions):
     rows = sorted((row for rows in sessions.values() for row in rows), key=lambda row: row.at_ns)
-    return in_parts(rows, 7)
-
-
-def test_sessions_come_back_whole_and_in_order(sessions, events):
-    assert dict(events_to_sessions(events)) == sessions
-    assert [name for name, _ in events_to_sessions(events)] == sorted(sessions)
-
-
-def test_small_blocks_change_nothing(sessions, events, monkeypatch):
-    for rows in (1, 20, 40):
-        monkeypatch.setattr("bench.analysis.tables._BLOCK_ROWS", rows)
-        assert dict(events_to_sessions(events)) == sessions
+    return in_pieces(rows)
 
 
 def test_no_events():
-    empty = event_table([])
-    assert list(events_to_sessions(empty)) == []
-    assert worker_spans(empty) == {}
-    record = read_record(RUN, empty, [])
+    record = read_record(RUN, in_pieces([]), [])
     summary = summarise(RUN, record, "1.0")
     assert summary["turns"]["started"] == 0
     assert summary["validity"]["valid"] is False
@@ -150,9 +113,9 @@ def test_seconds_since_the_start_by_anchors():
 
 
 def test_warm_up_counts_from_the_first_event(golden):
-    everything = read_record(RUN, in_parts(renamed(golden["two_turns"], "w0-1"), 9), [], 6.251)
+    everything = read_record(RUN, in_pieces(renamed(golden["two_turns"], "w0-1")), [], 6.251)
     assert [turn.turn_class for turn in everything.turns] == ["cold", "warmup"]
-    later = read_record(RUN, in_parts(renamed(golden["two_turns"], "w0-1"), 9), [], 6.25)
+    later = read_record(RUN, in_pieces(renamed(golden["two_turns"], "w0-1")), [], 6.25)
     assert [turn.turn_class for turn in later.turns] == ["cold", "measured"]
 
 
@@ -177,10 +140,10 @@ def test_summary(golden):
     ]
     rows += renamed(golden["two_turns"], "w0-9")
     frames = pa.table(
-        [["w0-0", "w0-0"], [0, 1], [0, 20_000_000], [1_000_000, 22_000_000]],
+        [["w0-0", "w0-0"], [0, 1], [0, 20_000_000], [1_000_000, 22_000_000], [None, None]],
         schema=APPEND_SCHEMA,
     )
-    record = read_record(RUN, event_table(rows), [frames])
+    record = read_record(RUN, in_pieces(rows), [frames])
     summary = summarise(RUN, record, "1.0")
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert list(summary) == [
@@ -235,7 +198,7 @@ def test_turns_of_unreviewed_clips_are_counted_and_make_no_figure(golden):
         untrusted(warm(golden["clean"])), "w0-1"
     )
     rows += renamed(untrusted(golden["no_reply"]), "w0-2")
-    record = read_record(RUN, event_table(rows), [], warmup_s=0.0)
+    record = read_record(RUN, in_pieces(rows), [], warmup_s=0.0)
     assert [turn.turn_class for turn in record.turns] == ["measured", "unreviewed", "unreviewed"]
     assert record.turns_table()["turn_class"].tolist() == [t.turn_class for t in record.turns]
     summary = summarise(RUN, record, "1.0")
@@ -246,7 +209,7 @@ def test_turns_of_unreviewed_clips_are_counted_and_make_no_figure(golden):
     ttfa = summary["metrics"]["ttfa_ms"]
     assert (ttfa["n"], ttfa["censored"], ttfa["missing"]) == (1, 0, 0)
     assert summary["by_utterance"]["clip"]["turns"] == 1
-    only = summarise(RUN, read_record(RUN, event_table(untrusted(golden["clean"])), []), "1.0")
+    only = summarise(RUN, read_record(RUN, in_pieces(untrusted(golden["clean"])), []), "1.0")
     assert only["validity"]["reasons"] == [
         "No turn was measured: each was cold, in warm-up or unreviewed, or none was begun.",
     ]
@@ -287,8 +250,3 @@ def test_every_metric_is_found_by_its_own_name():
     assert list(METRICS)[:2] == ["ttfa_ms", "voice_to_voice_ms"]
     assert all(name == metric.name for name, metric in METRICS.items())
     assert {metric.better for metric in METRICS.values()} == {"lower", "higher"}
-
-
-def test_kinds_read_from_parquet_are_kinds(events):
-    kinds = {row.kind for _, rows in events_to_sessions(events) for row in rows}
-    assert kinds <= {kind.value for kind in Kind}

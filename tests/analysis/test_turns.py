@@ -215,7 +215,10 @@ def test_repeated_deltas_are_played_and_counted(golden):
     turn = assembly.turns[0]
     assert (turn.outcome, turn.delta_count, turn.reply_ms) == ("ok", 4, 400)
     assert (turn.response_status, measured(turn)["ttfa_ms"]) == ("completed", 900)
-    assert [row.reason for row in assembly.unattributed] == ["response created twice"]
+    assert [(left.reason, left.count) for left in assembly.unattributed] == [
+        ("response created before", 1),
+        ("response done before", 1),
+    ]
 
 
 def test_noise_before_the_speech_is_no_end_of_turn(golden):
@@ -349,7 +352,7 @@ def test_nothing_is_guessed(new_trace):
     trace.ended(7, 1300)
     trace.ended(0, 1400, "stopped")
     assembly = assemble_session(trace.rows)
-    assert [(row.kind, row.reason) for row in assembly.unattributed] == [
+    assert [(left.kind, left.reason) for left in assembly.unattributed] == [
         ("response_created", "response to no utterance"),
         ("output_audio_delta", "of a response that belongs to no turn"),
         ("output_audio_delta", "of a response that was never created"),
@@ -367,7 +370,10 @@ def test_damaged_notes_are_listed(new_trace):
     trace.utterance(0, 1100)
     assembly = assemble_session(trace.rows)
     assert len(assembly.turns) == 1
-    assert [row.kind for row in assembly.unattributed] == ["utterance"] * 3
+    assert [(left.kind, left.reason, left.count) for left in assembly.unattributed] == [
+        ("utterance", "utterance note without its labels", 2),
+        ("utterance", "utterance note of a turn noted before", 1),
+    ]
 
 
 def test_no_rows():

@@ -131,9 +131,17 @@ class WorkerRecord:
         rows.add(sessions, self.end_ns(), kind="closed", direction="note", detail=closed)
         found = rows.columns(
             {
-                **{"session": 0, "at_ns": 0, "kind": "", "direction": "in", "turn": -1},
-                **{"audio_ms": np.nan, "silence_ms": np.nan, "server_ms": np.nan},
-                **{"item": -1, "response": -1, "detail": -1},
+                "session": 0,
+                "at_ns": 0,
+                "kind": "",
+                "direction": "in",
+                "turn": -1,
+                "audio_ms": np.nan,
+                "silence_ms": np.nan,
+                "server_ms": np.nan,
+                "item": -1,
+                "response": -1,
+                "detail": -1,
             }
         )
         seq = np.arange(len(found["session"]))

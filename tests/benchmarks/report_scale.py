@@ -56,7 +56,7 @@ def cost_of(command: list[str]) -> Cost:
 
 def measure(folder: Path, size: Size) -> dict[str, float]:
     """Write a run into `folder` and report on it; figures by name."""
-    # Elsewhere: what this process once held would count as the child's peak, which starts as a copy.
+    # Elsewhere: a child's peak begins with what its parent ever held.
     writer = multiprocessing.get_context("spawn").Process(target=write_run, args=(folder, size))
     writer.start()
     writer.join()

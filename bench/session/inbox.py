@@ -19,6 +19,7 @@ _LENGTH_16 = 126
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _ELIDED_STEP = 8  # whole quadruples of Base64, and whole PCM16 samples in them
+_BEGUN_ESCAPE_BYTES = 5  # of JSON's `\u00e9`: what is left of it would pass for Base64
 
 
 class Message(NamedTuple):
@@ -62,7 +63,7 @@ class Inbox:
         self._wanted_bytes = 0  # what `_pending` must hold to be worth another look
         self._long: _LongText | None = None
         self._unusual_bytes = 0  # left of the frame that goes through `protocol`
-        self._fragments: list[bytes] = []
+        self._fragments: bytearray | None = None  # of a message that is not whole yet
         self._ended = False
 
     def feed(self, data: bytes, at_ns: int, read_ns: int) -> list[Message]:
@@ -99,7 +100,7 @@ class Inbox:
                 data[place] != _WHOLE_TEXT
                 or data[place + 1] >= _MASKED
                 or length > self._limit_bytes
-                or self._fragments
+                or self._fragments is not None
             ):
                 self._unusual_bytes = end - place
             elif end <= size:
@@ -116,7 +117,9 @@ class Inbox:
     def end(self) -> None:
         """Tell `protocol` that nothing more will come, inside a frame or between two."""
         self.stirred = True
-        self._protocol.receive_data(bytes(self._pending))
+        if self._pending:
+            self._protocol.receive_data(bytes(self._pending))
+            self._pending.clear()
         self._protocol.receive_eof()
 
     def _keep(self, data: bytes, place: int, end: int) -> None:
@@ -133,10 +136,12 @@ class Inbox:
         protocol.receive_data(piece)
         for frame in protocol.events_received():
             if isinstance(frame, Frame) and frame.opcode in _DATA:
-                self._fragments.append(bytes(frame.data))
+                if self._fragments is None:
+                    self._fragments = bytearray()
+                self._fragments += frame.data
                 if frame.fin:
-                    texts.append(b"".join(self._fragments))
-                    self._fragments.clear()
+                    texts.append(bytes(self._fragments))
+                    self._fragments = None
         self._ended = protocol.close_rcvd is not None or protocol.parser_exc is not None
         return texts
 
@@ -165,7 +170,12 @@ class _LongText:
             return
         piece = bytes(self._tail[: spare - spare % _ELIDED_STEP])
         del self._tail[: len(piece)]
-        if self._kept and not self._settled and not piece.translate(None, _BASE64):
+        if (
+            self._kept
+            and not self._settled
+            and b"\\" not in self._kept[-_BEGUN_ESCAPE_BYTES:]
+            and not piece.translate(None, _BASE64)
+        ):
             self._elided_bytes += len(piece)
         else:
             self._settled = self._elided_bytes > 0

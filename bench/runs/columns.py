@@ -111,13 +111,6 @@ class AppendColumns:
         """By place in the columns; only of frames that had to wait for room in the socket."""
         self.unsent: list[tuple[int, int, int, int | None]] = []
 
-    def add(self, session: int, index: int, due_ns: int, sent_ns: int) -> None:
-        """Take in a frame of session number `session` that the kernel took."""
-        self.session.append(session)
-        self.index.append(index)
-        self.due_ns.append(due_ns)
-        self.sent_ns.append(sent_ns)
-
     def lateness_ms(self) -> NDArray[np.float64]:
         """How late each frame was offered to the kernel; one that waited was offered before."""
         offered_ns = np.array(self.sent_ns, np.int64)

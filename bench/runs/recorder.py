@@ -70,7 +70,10 @@ class SessionRecord:
         appends = self._recorder.appends
         if offered_ns is not None:
             appends.offered_ns[len(appends.index)] = offered_ns
-        appends.add(self.number, index, due_ns, sent_ns)
+        appends.session.append(self.number)
+        appends.index.append(index)
+        appends.due_ns.append(due_ns)
+        appends.sent_ns.append(sent_ns)
 
     def append_unsent(self, index: int, due_ns: int, offered_ns: int | None = None) -> None:
         """Record a frame that was due and never handed over; `offered_ns` if it waited."""

@@ -5,13 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint browser sdk-npm clean help
+.PHONY: demo test lint browser sdk-npm bench soak clean help
 
 help:
 	@echo "make demo   embedded server, 20 callers for 30 s, a report"
 	@echo "make test   lint, types, import contracts, all tests"
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make sdk-npm  turns of the npm packages openai and @openai/agents (needs Node.js)"
+	@echo "make bench  what the engine carries beside other clients: 30 min of a quiet machine"
+	@echo "make soak   ten minutes at 90 % of that, 30 at 500 sessions"
 	@echo "make clean  remove .venv and caches"
 
 demo: $(VENV)/.installed
@@ -52,6 +54,13 @@ $(VENV)/.installed-dev: $(VENV)/.created $(INPUTS)
 sdk-npm: $(VENV)/.installed-dev
 	cd tests/sdk/npm && npm install --no-audit --no-fund
 	$(BIN)/python tests/sdk/npm/check.py
+
+# Both keep their results in tests/benchmarks/RESULTS.md when given WRITE=1.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks $(if $(WRITE),--write)
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks.soak $(if $(WRITE),--write)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

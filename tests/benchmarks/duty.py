@@ -13,10 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.benchmarks.wire import server_frame
+
 UTTERANCE = "question"
 PERIOD_MS = 8_000
 REPLY = "reply_neutral"
 """The clip whose recording the target replies with, over and over until the reply is full."""
+
+_TURNS_KEPT = 4
 
 TURN_SIGN = "~"
 """Stands for a turn's number in the text of a step: JSON of ours and Base64 have no other use
@@ -137,3 +141,23 @@ def script(duty: Duty, deltas: Sequence[str]) -> list[Step]:
 def text_of(step: Step, turn: int) -> bytes:
     """The message that a step is in turn number `turn`."""
     return step.text.replace(TURN_SIGN, f"{turn:05d}").encode()
+
+
+class Turns:
+    """The frames of each turn by its number, made once and shared by all sessions."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self.at_ns = [round(step.at_ms * 1e6) for step in steps]
+        self.marks = [step.mark for step in steps]
+        self._steps = steps
+        self._frames: dict[int, list[bytes]] = {}
+        self.frames(0)
+
+    def frames(self, number: int) -> list[bytes]:
+        """Frames of turn `number`, in the order of `at_ns`."""
+        frames = self._frames.get(number)
+        if frames is None:
+            frames = [server_frame(text_of(step, number)) for step in self._steps]
+            self._frames[number] = frames
+            self._frames.pop(number - _TURNS_KEPT, None)
+        return frames

@@ -34,11 +34,11 @@ def measure_neighbours(benchmark: Benchmark) -> Section:
     for manner in MANNERS:
         benchmark.say(f"  {manner}")
         warm_up_s = _FILL_S if manner == "never_reads" else 3
-        options = ("--odd", manner)
-        outcome = benchmark.run(Trial(SESSIONS + 1, warm_up_s=warm_up_s, target_options=options))
+        trial = Trial(SESSIONS + 1, warm_up_s=warm_up_s, target_options=("--odd", manner))
+        outcome = benchmark.run(trial, judge=pace_of_others)
         limit_ms = max(LIMIT_MS, (without_ms or 0) + _MOVED_MS)
-        pace = None if outcome is None else pace_of_others(outcome)
-        section.ask_at_most(_TELLING[manner], pace and pace.p99_ms, limit_ms, " ms", 2)
+        late_ms = None if outcome is None else outcome.pace.p99_ms
+        section.ask_at_most(_TELLING[manner], late_ms, limit_ms, " ms", 2)
     return section
 
 

@@ -12,7 +12,7 @@ import argparse
 from tests.benchmarks.benchmark import Benchmark
 from tests.benchmarks.engine import measure_drift
 from tests.benchmarks.reading import Sample, owed_and_sent, slope_percent_per_hour
-from tests.benchmarks.results import read_levels
+from tests.benchmarks.results import add_results, read_levels, read_results, write_results
 from tests.benchmarks.table import Section, text_table
 from tests.benchmarks.trial import Trial
 
@@ -59,11 +59,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--only-soak", action="store_true", help="leave the ten minutes out")
+    parser.add_argument("--write", action="store_true", help="keep the results in RESULTS.md")
     options = parser.parse_args()
     benchmark = Benchmark(lambda text: print(text, flush=True), read_levels(), long=True)
-    sections = [] if options.only_soak else [measure_drift(benchmark)]
-    sections.append(measure_soak(benchmark, options.minutes, options.sessions))
-    print(text_table(sections))
+    measured: dict[str, list[Section]] = {}
+    if not options.only_soak:
+        measured["drift"] = [measure_drift(benchmark)]
+    measured["soak"] = [measure_soak(benchmark, options.minutes, options.sessions)]
+    print(text_table([section for sections in measured.values() for section in sections]))
+    if options.write:
+        write_results(add_results(read_results(), measured, benchmark.levels))
 
 
 if __name__ == "__main__":

@@ -9,23 +9,23 @@ import socket
 import ssl
 from array import array
 from collections import deque
+from dataclasses import dataclass, field
 from time import monotonic_ns
 
 from websockets.frames import Opcode
 
 from bench.session.timer import DeadlineTimer
 from tests.benchmarks import wire
-from tests.benchmarks.duty import PERIOD_MS, Step, text_of
+from tests.benchmarks.duty import PERIOD_MS, Turns
 
 MANNERS = ("never_reads", "huge", "trickle")
 """What the first caller can be made of: its socket is never read; it gets a message of 20 MB
 each second; it gets a byte each second. The latter two get nothing else."""
 
 _MS = 1_000_000
-_DRAIN_MS = 250
-_DRAIN_STEPS = 50
+_DRAIN_MS = 500
+_DRAIN_STEPS = 100
 _SENDS_PER_LOOK = 64
-_TURNS_KEPT = 4
 _HUGE_BYTES = 20_000_000
 _PIECE_BYTES = 262_144
 _SMALL_BUFFER_BYTES = 4_096
@@ -37,56 +37,23 @@ _WANT_READ = (BlockingIOError, ssl.SSLWantReadError)
 _unread = memoryview(bytearray(1 << 20))
 
 
-class Turns:
-    """The frames of each turn by its number, made once and shared by all sessions."""
-
-    def __init__(self, steps: list[Step]) -> None:
-        self.at_ns = [round(step.at_ms * _MS) for step in steps]
-        self.marks = [step.mark for step in steps]
-        self._steps = steps
-        self._frames: dict[int, list[bytes]] = {}
-        self.frames(0)
-
-    def frames(self, number: int) -> list[bytes]:
-        """Frames of turn `number`, in the order of `at_ns`."""
-        frames = self._frames.get(number)
-        if frames is None:
-            frames = [wire.server_frame(text_of(step, number)) for step in self._steps]
-            self._frames[number] = frames
-            self._frames.pop(number - _TURNS_KEPT, None)
-        return frames
-
-
+@dataclass(slots=True, eq=False)
 class Session:
     """One connection: `stage` goes from tls or head over setup and audio to over."""
 
-    __slots__ = (
-        "base_ns",
-        "buffer",
-        "frame_bytes",
-        "manner",
-        "number",
-        "queue",
-        "read_bytes",
-        "sock",
-        "stage",
-        "step",
-        "turn",
-        "watched",
-    )
-
-    def __init__(self, sock: socket.socket, number: int, stage: str) -> None:
-        self.sock = sock
-        self.number = number
-        self.stage = stage
-        self.manner = ""
-        self.buffer = b""
-        self.base_ns = 0
-        self.turn = self.step = 0
-        self.frame_bytes = 1
-        self.read_bytes = 0
-        self.queue: deque[bytes | memoryview] = deque()
-        self.watched = 0
+    sock: socket.socket
+    number: int
+    stage: str
+    manner: str = ""
+    buffer: bytes = b""
+    base_ns: int = 0
+    """When its audio began: the zero of its timetable."""
+    turn: int = 0
+    step: int = 0
+    frame_bytes: int = 1
+    read_bytes: int = 0
+    queue: deque[bytes | memoryview] = field(default_factory=deque)
+    watched: int = 0
 
 
 class Switchboard:
@@ -304,7 +271,7 @@ class Switchboard:
     # throwing away
 
     def _drain_due(self) -> None:
-        """Empty the sockets of a share of the sessions: each one's turn comes every 250 ms."""
+        """Empty the sockets of a share of the sessions: each one's turn comes every 500 ms."""
         now_ns = monotonic_ns()
         if now_ns < self._drain_ns:
             return

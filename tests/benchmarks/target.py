@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.codec import PCM16
 from bench.server.certificate import ensure_certificate
-from tests.benchmarks.duty import REPLY, Duty, script
-from tests.benchmarks.switchboard import MANNERS, Switchboard, Turns
+from tests.benchmarks.duty import REPLY, Duty, Turns, script
+from tests.benchmarks.switchboard import MANNERS, Switchboard
 
 CERTIFICATE_DIRECTORY = Path(tempfile.gettempdir()) / "rtbench-benchmark-tls"
 """Where the certificate of `--tls` is kept; a client trusts it by SSL_CERT_FILE."""

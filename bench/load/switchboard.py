@@ -44,6 +44,9 @@ HANG_UPS = Pace(
 BEHIND_NS = 1_000_000
 """An engine whose oldest frame due waits this long is let catch up first."""
 
+GIVEN_WAY_S = 0.001
+"""A sleep of nothing would end before the hub has looked at any descriptor."""
+
 _READ = 1
 
 
@@ -139,6 +142,11 @@ class Switchboard:
         finally:
             watcher.stop()
             watcher.close()
+
+    def give_way(self) -> None:
+        """Let the engine catch up if it is behind; for those who do much without a pause."""
+        if self._behind():
+            gevent.sleep(GIVEN_WAY_S)
 
     def _behind(self) -> bool:
         due_ns = self._engine.next_due_ns

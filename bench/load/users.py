@@ -84,6 +84,13 @@ class RealtimeUser(User):
         finally:
             self._hang_up()
 
+    def start(self, group: Any) -> Any:
+        """Start as any Locust user; Locust starts a second's users without a pause."""
+        worker = lifecycle_of(self.environment).worker
+        if worker is not None:
+            worker.switchboard.give_way()
+        return super().start(group)
+
     def stop(self, force: bool = False) -> bool:
         """Stop as any Locust user; being asked again while stopping changes nothing.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from bench.report import theme
 from bench.report.samples import Sample, ttfa
@@ -16,6 +17,9 @@ from bench.report.wording import count, failed_outcome, metric_words, number, qu
 
 RASTERISE_ABOVE = 2000
 """Points above which a scatter is drawn as pixels, to keep the page small."""
+
+COLUMNS = 1_440
+"""Columns of pixels in which sessions are drawn; a long run has many times as many steps."""
 
 LINE_NEEDS, BAND_NEEDS = 5, 20
 """Turns a stretch of time needs for its p50 line, and for its band up to p95."""
@@ -242,14 +246,10 @@ def _draw_sessions(
     active = np.cumsum(np.where(steps["mark"] == "opened", 1, -1))
     peak = int(active.max()) if len(active) else 0
     if peak:
-        seconds = steps["since_start_s"].to_numpy(dtype=np.float64)
-        axes.fill_between(
-            np.concatenate([[0.0], seconds, [last_s]]),
-            np.concatenate([[0], active, active[-1:]]),
-            step="post",
-            color=theme.PALE,
-            linewidth=0,
+        seconds, height = open_steps(
+            steps["since_start_s"].to_numpy(dtype=np.float64), active, last_s
         )
+        axes.fill_between(seconds, height, step="post", color=theme.PALE, linewidth=0)
     if error_s:
         axes.plot(
             error_s,
@@ -265,3 +265,18 @@ def _draw_sessions(
     axes.set_ylim(0, max(peak, 1) * 1.15)
     axes.set_yticks([0, max(peak, 1)])
     return peak
+
+
+def open_steps(
+    seconds: NDArray[np.float64], active: NDArray[np.int64], last_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Corners from 0 to `last_s` of the steps to `active` at `seconds`, ascending.
+
+    Of more steps than the figure has columns, each column shows the most that were open in it.
+    """
+    if len(seconds) <= COLUMNS:
+        return np.concatenate([[0.0], seconds, [last_s]]), np.append(0, [*active, active[-1]])
+    edges = np.linspace(0, last_s, COLUMNS + 1)
+    before = np.append(0, active)
+    most = np.maximum.reduceat(before, np.searchsorted(seconds, edges))
+    return edges, most

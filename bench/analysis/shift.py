@@ -105,8 +105,8 @@ def estimate_shift(aligned: Aligned, scores: Scores) -> float:
     middle, step = _scale(aligned)
     # Scores balance at a point or, where no residual lies, all along a gap: then at its centre.
     low, high = (
-        _boundary(lambda shift: pair_terms(aligned, scores, shift).sum() > 0, middle, step),
-        _boundary(lambda shift: pair_terms(aligned, scores, shift).sum() >= 0, middle, step),
+        _boundary(lambda shift: _total(pair_terms(aligned, scores, shift)) > 0, middle, step),
+        _boundary(lambda shift: _total(pair_terms(aligned, scores, shift)) >= 0, middle, step),
     )
     return (low + high) / 2 if low > -inf or high < inf else 0.0
 
@@ -135,6 +135,12 @@ def find_shift(aligned: Aligned, scores: Scores, confidence: float) -> Shift:
         slope = float(fall.sum()) / (2 * step)
         error = float(np.sqrt(terms @ terms)) / slope if slope > 0 else inf
     return Shift(estimate, low, high, error if np.isfinite(estimate) else inf)
+
+
+def _total(terms: Floats) -> float:
+    """Their sum; what is 0 but for rounding is 0, or a balance would be found to one side."""
+    total = float(terms.sum())
+    return total if abs(total) > 1e-9 * float(np.abs(terms).sum()) else 0.0
 
 
 def _scale(aligned: Aligned) -> tuple[float, float]:

@@ -19,8 +19,9 @@ from bench.analysis.sample import Sample
 FIXTURES = 12
 MEDIAN_MS = 800.0
 WATCHDOG_MS = 15_000.0
-SLOW_SHARE = 0.01
-SLOW_CV = 0.12
+SLOW_CV = 1.2
+"""What slow turns add to the coefficient of variation, times the root of their share."""
+
 TURNS = 8
 """Per session."""
 
@@ -43,6 +44,11 @@ class Build:
     """Of the logarithm, shared by a session's turns."""
     run_noise: float = 0.0
     """Of the logarithm, shared by a run's turns."""
+    slow: float = 0.01
+    """Share of turns that take one and a half to three times as long."""
+    delayed: float = 0.0
+    delayed_ms: float = 0.0
+    """Added to the share `delayed` of turns."""
     failing: float = 0.005
     cut_off: float = 0.02
 
@@ -56,16 +62,16 @@ def simulate(rng: np.random.Generator, build: Build, turns: int) -> Run:
     size = sessions * TURNS
     session = np.repeat(np.arange(sessions), TURNS)
     fixture = np.arange(size) * 7 % FIXTURES
-    slow = rng.random(size) < SLOW_SHARE
-    slowness = np.where(slow, rng.uniform(0.4, 1.1, size), 0.0)
-    # One turn in ten is three times as noisy; SLOW_CV is what slow turns add.
-    rest = log1p(build.cv**2 - SLOW_CV**2) - build.session_sd**2
+    slowness = np.where(rng.random(size) < build.slow, rng.uniform(0.4, 1.1, size), 0.0)
+    # One turn in ten is three times as noisy as the others.
+    rest = log1p(build.cv**2 - build.slow * SLOW_CV**2) - build.session_sd**2
     noise = rng.normal(0, np.sqrt(rest / 1.8), size) * np.where(rng.random(size) < 0.1, 3, 1)
     shared = rng.normal(0, build.run_noise) + rng.normal(0, build.session_sd, sessions)[session]
     reference = FIXTURE_MS[fixture]
     before = reference * np.exp(noise + shared + slowness)
-    endpointing = reference * 0.45 * np.exp(rng.normal(0, 0.06, size) + shared / 2)
+    endpointing = reference * 0.45 * np.exp(rng.normal(0, 0.3 * build.cv, size) + shared / 2)
     ttfa = before * (1 + build.slower) + build.slower_ms
+    ttfa += np.where(rng.random(size) < build.delayed, build.delayed_ms, 0.0)
     response = np.maximum(ttfa - endpointing, 20.0)
     ttfa = endpointing + response
     failed = _clustered(rng, build.failing, sessions, session)

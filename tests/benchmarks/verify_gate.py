@@ -113,7 +113,7 @@ def interleaved(reference: Build, candidate: Build, turns: int) -> Draw:
 
 STEADY = Build()
 RESTLESS = Build(run_noise=0.01)
-EVEN = Build(cv=0.02, session_sd=0.005, slow=0.0, failing=0.002, cut_off=0.002)
+EVEN = Build(cv=0.01, session_sd=0.003, slow=0.0, failing=0.002, cut_off=0.002)
 """As even as a server whose delays come from a profile."""
 
 CASES = (
@@ -180,14 +180,14 @@ CASES = (
         REGRESSION,
     ),
     Case(
-        "+60 ms on one turn in 20, 800 turns, CV 0.02",
+        "+60 ms on one turn in 20, 800 turns, CV 0.01",
         100,
         baseline_alone(EVEN, replace(EVEN, delayed=0.05, delayed_ms=60), 800, noise=0.0),
         REGRESSION,
         at_least=0.95,
     ),
     Case(
-        "A/A, 800 turns, CV 0.02",
+        "A/A, 800 turns, CV 0.01",
         100,
         baseline_alone(EVEN, EVEN, 800, noise=0.0),
         PASS,

@@ -1,0 +1,79 @@
+"""Intervals against a bootstrap written out naively, and against the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.analysis.bootstrap import mean_interval, percentile_intervals
+from bench.analysis.sample import Sample
+from bench.analysis.statistics import distribution
+
+
+def run(seed, sessions=60, session_sd=0.1, censored=0.0):
+    rng = np.random.default_rng(seed)
+    session = np.repeat(np.arange(sessions), 8)
+    values = np.exp(
+        rng.normal(0, 0.2, len(session)) + rng.normal(0, session_sd, sessions)[session]
+    )
+    return Sample.of(800 * values, session, censored=rng.random(len(session)) < censored)
+
+
+def test_each_drawn_run_has_the_percentile_that_a_report_would_show():
+    sample = run(1, sessions=12, censored=0.03)
+    found = percentile_intervals(sample, [50, 95], replicates=300, seed=4)
+    rng = np.random.default_rng(4)
+    figures = {50: [], 95: []}
+    for counts in rng.multinomial(12, np.full(12, 1 / 12), 300):
+        rows = np.concatenate(
+            [np.repeat(np.flatnonzero(sample.sessions == i), n) for i, n in enumerate(counts)]
+        )
+        lost = sample.censored[rows]
+        drawn = distribution(sample.values[rows][~lost], [1e9] * int(lost.sum()))
+        figures[50].append(drawn.p50.value)
+        figures[95].append(drawn.p95.value)
+    longest = sample.values[~sample.censored].max()
+    for percent, values in figures.items():
+        low, high = np.minimum(np.sort(values)[[7, 292]], longest)
+        assert found[percent].high_censored == (np.sort(values)[292] == 1e9)
+        assert (found[percent].low, found[percent].high) == pytest.approx((low, high))
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    held = {50: 0, 95: 0, "mean": 0}
+    sigma = np.hypot(0.2, 0.1)
+    truth = {50: 800.0, 95: 800 * np.exp(1.645 * sigma), "mean": 800 * np.exp(sigma**2 / 2)}
+    for seed in range(200):
+        sample = run(seed)
+        found = percentile_intervals(sample, [50, 95], replicates=400)
+        found["mean"] = mean_interval(sample, replicates=400)
+        for name, interval in found.items():
+            held[name] += interval.low <= truth[name] <= interval.high
+    assert all(hits >= 0.9 * 200 for hits in held.values()), held
+
+
+def test_turns_of_a_session_are_drawn_together():
+    sample = run(2, session_sd=0.3)
+    alone = Sample.of(sample.values, np.arange(len(sample.values)))
+    together, apart = (mean_interval(each) for each in (sample, alone))
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+
+
+def test_an_end_that_never_came_reads_as_more_than_the_largest_seen():
+    sample = run(3, censored=0.05)
+    interval = percentile_intervals(sample, [95])[95]
+    assert interval.high_censored
+    assert interval.high == sample.values[~sample.censored].max()
+    assert (interval.n, interval.sessions) == (480, 60)
+    assert not mean_interval(sample).high_censored
+
+
+def test_one_session_has_no_interval():
+    sample = Sample.of([1.0, 2.0, np.nan], [0, 0, 1])
+    for interval in (percentile_intervals(sample, [50])[50], mean_interval(sample)):
+        assert (interval.low, interval.high, interval.n, interval.sessions) == (None, None, 2, 1)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    assert mean_interval(run(5), seed=1) == mean_interval(run(5), seed=1)
+    assert mean_interval(run(5), seed=1) != mean_interval(run(5), seed=2)

@@ -43,8 +43,8 @@ class Drift:
     `change` and its 95 % interval are a share (0.1: 10 % more) on the `scale` `ratio`, else in
     the metric's unit. `drifting` is a trend that chance would hardly make and that is no smaller
     than the floor; `steady`, that the interval leaves none so large; `unknown`, neither or too
-    few turns. `steady_from_s` is from when on a drifting run was steady, None if not even its second
-    half surely was.
+    few turns. `steady_from_s` is from when on a drifting run was steady, None if not even its
+    second half surely was.
     """
 
     verdict: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -18,11 +20,13 @@ from bench.analysis.clock import RunClock
 from bench.analysis.detail import parsed
 from bench.analysis.pacing import lateness_ms
 from bench.analysis.sessions import SessionIndex
+from bench.runs.pieces import FilePieces
 
 LATENESS_EDGES_MS: NDArray[np.float64] = np.logspace(-3, 5, 81)
 """Bin edges of the lateness histogram, milliseconds: ten to the decade, 1 µs to 100 s."""
 
 _SESSION_KINDS = ["connect_started", "connected", "connect_failed", "error", "closed"]
+_MARK_COLUMNS = ["session_id", "kind", "at_ns", "detail"]
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}
 
 
@@ -102,21 +106,29 @@ class ReportData:
         return (self.folder / name).exists()
 
     def _rows_of(self, name: str, session_ids: list[str]) -> pd.DataFrame:
-        path = self.folder / name
-        if not session_ids:
-            return _frame(pq.read_schema(path).empty_table())
-        return _frame(pq.read_table(path, filters=[("session_id", "in", session_ids)]))
+        return _frame(self._select(name, "session_id", pa.array(session_ids, pa.string())))
+
+    def _select(
+        self, name: str, by: str, wanted: pa.Array, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Rows of a file whose column `by` is `wanted`, piece by piece: most hold few or none."""
+        with FilePieces(self.folder / name) as pieces:
+            columns = columns or pieces.schema.names
+            found = [pieces.schema.empty_table().select(columns)]
+            for number in range(len(pieces)):
+                words = pieces.read(number, [by]).column(by).cast(pa.string())
+                is_wanted = pc.is_in(words, value_set=wanted)
+                if pc.any(is_wanted).as_py():
+                    found.append(pieces.read(number, columns).filter(is_wanted))
+        return pa.concat_tables(found)
 
     def session_marks(self) -> pd.DataFrame:
         """Sessions opening and closing and errors: `since_start_s`, `mark`, `session_id`.
 
         `mark` is `opened`, `closed` or `error`.
         """
-        table = pq.read_table(
-            self.folder / "events.parquet",
-            columns=["session_id", "kind", "at_ns", "detail"],
-            filters=[("kind", "in", _SESSION_KINDS)],
-        )
+        kinds = pa.array(_SESSION_KINDS, pa.string())
+        table = self._select("events.parquet", "kind", kinds, _MARK_COLUMNS)
         index = SessionIndex()
         index.add(table)
         clock = RunClock.of_run(self.run, index.spans)

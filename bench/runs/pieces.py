@@ -34,6 +34,11 @@ class FilePieces:
     def __len__(self) -> int:
         return int(self._file.num_row_groups)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of every piece."""
+        return self._file.schema_arrow
+
     def read(self, number: int, columns: Sequence[str]) -> pa.Table:
         """Those columns of a piece.
 

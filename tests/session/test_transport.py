@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import _socket
+import socket
 import ssl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.frames import Opcode
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
+from bench.dialects.base import Endpoint
 from bench.session.frames import text_frame
 from bench.session.inbox import Message
+from bench.session.opening import open_transport
 from bench.session.stamps import StampClock
-from bench.session.transport import Closed, Transport
+from bench.session.tls import client_context
+from bench.session.transport import FLUSHED_FRAMES, Closed, Transport
 
-from .loopback import close_frame, connected, frame, read_to_end, receive, wait_readable
+from .loopback import (
+    Peer,
+    close_frame,
+    connected,
+    frame,
+    listener,
+    read_head,
+    read_to_end,
+    receive,
+    set_send_buffer,
+    until,
+    upgrade_response,
+    wait_readable,
+)
+
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 
 def test_a_message_is_stamped_on_arrival_and_on_reading() -> None:
@@ -374,3 +400,208 @@ def test_a_frame_that_tls_refuses_breaks_the_connection(monkeypatch: pytest.Monk
         assert not transport.open
         assert transport.closed is not None
         assert transport.closed.by == "network"
+
+
+class Narrow:
+    """A socket that takes only as many bytes as there is room for."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        self.taken = bytearray()
+
+    def send(self, data: bytes | memoryview) -> int:
+        if not self.room:
+            raise BlockingIOError
+        piece = bytes(data[: self.room])
+        self.room -= len(piece)
+        self.taken += piece
+        return len(piece)
+
+    def fileno(self) -> int:
+        return 7
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def narrow_transport() -> tuple[Transport, Narrow]:
+    sock = Narrow()
+    protocol = ClientProtocol(parse_uri("ws://host/"), state=State.OPEN)
+    transport = Transport(
+        cast("_socket.socket", sock), protocol, StampClock(), None, kernel_stamps=False
+    )
+    return transport, sock
+
+
+def test_a_flush_sends_so_many_frames_and_the_next_goes_on() -> None:
+    transport, sock = narrow_transport()
+    count = 2 * FLUSHED_FRAMES + 5
+    frames = [text_frame(b"%03d" % n) for n in range(count)]
+    assert not any(transport.send(data, n) for n, data in enumerate(frames))
+    sock.room = 1_000_000
+    done: list[int] = []
+    for size in (FLUSHED_FRAMES, FLUSHED_FRAMES, 5):
+        assert transport.congested
+        found = transport.flush()
+        assert len(found) == size
+        done += found
+    assert done == list(range(count))
+    assert not transport.congested
+    assert transport.flush() == []
+    assert sock.taken == b"".join(frames)
+
+
+def test_frames_without_an_index_count_in_a_flush() -> None:
+    transport, sock = narrow_transport()
+    for n in range(FLUSHED_FRAMES + 1):
+        transport.send(text_frame(b"%03d" % n))
+    sock.room = 1_000_000
+    assert transport.flush() == []
+    assert transport.congested
+    assert transport.flush() == []
+    assert not transport.congested
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("send"), st.integers(0, 90)),
+            st.tuples(st.just("room"), st.integers(0, 300)),
+            st.tuples(st.just("flush"), st.just(0)),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_room_there_is_frames_go_whole_once_and_in_order(
+    steps: list[tuple[str, int]],
+) -> None:
+    transport, sock = narrow_transport()
+    frames: list[bytes] = []
+    done: list[int] = []
+    for what, size in steps:
+        if what == "send":
+            number = len(frames)
+            frames.append(text_frame(b"x" * size))
+            if transport.send(frames[-1], number):
+                assert len(done) == number, "it overtook another"
+                done.append(number)
+        elif what == "room":
+            sock.room = size
+        else:
+            done += transport.flush()
+        assert transport.congested == (len(done) < len(frames))
+        stream = b"".join(frames)
+        assert stream.startswith(sock.taken)
+        assert len(b"".join(frames[: len(done)])) <= len(sock.taken) <= len(stream)
+    assert done == list(range(len(done)))
+    assert transport.drop() == list(range(len(done), len(frames)))
+
+
+@pytest.fixture
+def _trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    client_context.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    yield
+    client_context.cache_clear()
+
+
+@contextmanager
+def connected_by_tls() -> Iterator[tuple[Transport, Peer]]:
+    """As `connected`, with little room in the sockets below."""
+    peers: list[Peer] = []
+
+    def accept(sock: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        tls = context.wrap_socket(sock, server_side=True)
+        head = read_head(tls)
+        peers.append(Peer(tls, head))
+        tls.sendall(upgrade_response(head))
+
+    with listener(accept, receive_buffer=4_096) as port:
+        entrance = Endpoint(f"wss://localhost:{port}/", ())
+        transport = open_transport(entrance, StampClock(), 5)
+    (peer,) = peers
+    set_send_buffer(transport, 4_096)
+    try:
+        yield transport, peer
+    finally:
+        transport.drop()
+        peer.close()
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_half_a_record_goes_on_before_anything_else() -> None:
+    """Records are numbered: one out of order, or one sent twice, ends a TLS connection."""
+    texts = [b"%02d" % n + b"x" * (100_000 + n) for n in range(6)]
+    with connected_by_tls() as (transport, peer):
+        sent = [transport.send(text_frame(text), n) for n, text in enumerate(texts)]
+        assert not any(sent)
+        assert transport._rest is not None
+        assert 0 < len(transport._rest) < len(texts[0]), "the first was not begun"
+        peer.send(frame(b"alive?", Opcode.PING))
+        assert receive_any(transport) == []
+        transport.send(text_frame(b"control"))
+        done: list[int] = []
+        frames: list[Frame] = []
+
+        def read() -> bool:
+            done.extend(transport.flush())
+            with suppress(ssl.SSLWantReadError):
+                peer._protocol.receive_data(peer.sock.recv(65_536))
+            frames.extend(cast("list[Frame]", peer._protocol.events_received()))
+            return len(frames) == len(texts) + 2
+
+        peer.sock.settimeout(0)
+        until(read)
+        peer.sock.settimeout(5)
+        assert [bytes(f.data) for f in frames] == [*texts, b"alive?", b"control"]
+        assert frames[-2].opcode is Opcode.PONG
+        assert done == list(range(len(texts)))
+        assert not transport.congested
+        assert transport.send(text_frame(b"after"), 99)
+        assert peer.texts(1) == [b"after"]
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_frames_lost_inside_a_record_are_told() -> None:
+    with connected_by_tls() as (transport, peer):
+        transport.send(text_frame(b"x" * 100_000), 0)
+        transport.send(text_frame(b"control"))
+        transport.send(text_frame(b"y"), 1)
+        peer.reset()
+        assert wait_readable(transport, 5)
+        transport.receive()
+        assert transport.flush() == []
+        assert not transport.open
+        assert transport.drop() == [0, 1]
+
+
+@pytest.mark.parametrize("reads", [1, 3])
+def test_reading_on_after_the_end_tells_nothing_new(reads: int) -> None:
+    with connected() as (transport, peer):
+        peer.send(frame(b"cut off")[:4])
+        peer.close()
+        read_to_end(transport)
+        closed = transport.closed
+        for _ in range(reads):
+            assert transport.receive() == []
+        assert transport.closed == closed
+
+
+def test_a_very_long_message_comes_without_the_middle_of_its_base64() -> None:
+    text = b'{"delta":"%s"}' % (b"ABCD" * 500_000)
+    stream = memoryview(frame(text) + frame(b"next"))
+    with connected() as (transport, peer):
+        peer.sock.settimeout(0)
+        messages: list[Message] = []
+        while len(messages) < 2:
+            with suppress(BlockingIOError):
+                stream = stream[peer.sock.send(stream) :]
+            assert wait_readable(transport, 5)
+            messages += transport.receive()
+        long, after = messages
+        assert long.elided_bytes > 1_000_000
+        assert len(long.data) + long.elided_bytes == len(text)
+        assert (after.data, after.elided_bytes) == (b"next", 0)
+        assert not transport.stirred

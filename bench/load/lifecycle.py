@@ -208,7 +208,7 @@ def _on_test_start(environment: Any, **_: Any) -> None:
 
 @events.test_stopping.add_listener
 def _on_test_stopping(environment: Any, **_: Any) -> None:
-    stop_in_turn(environment.runner)
+    stop_in_turn(environment.runner, environment.stop_timeout)
 
 
 @events.test_stop.add_listener

@@ -64,6 +64,11 @@ class Microphone:
         self._tracks: deque[Sequence[bytes]] = deque()
         self._position = 0
 
+    @property
+    def speaking(self) -> bool:
+        """Whether the frame that is due now is of a track."""
+        return bool(self._tracks)
+
     def lay(self, track: Sequence[bytes]) -> int:
         """Play `track` from the first frame that is free; give back that frame's index."""
         waiting = sum(len(queued) for queued in self._tracks) - self._position

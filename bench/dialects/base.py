@@ -65,7 +65,8 @@ class Kind(enum.StrEnum):
     CONNECT_FAILED = "connect_failed"
     AUDIO_STARTED = "audio_started"
     AUDIO_ENDED = "audio_ended"
-    UTTERANCE = "utterance"
+    UTTERANCE = "utterance"  # a turn begins, of whatever kind
+    OVERLAY = "overlay"  # a clip that is said over a reply and is not meant to stop it
     TURN_ENDED = "turn_ended"
     CLOSED = "closed"
 

@@ -12,9 +12,9 @@ from bench.audio.codec import CODECS
 from bench.audio.manifest import MANIFEST_NAME
 from bench.dialects.base import ServerVad, SessionSettings, Transcription
 from bench.load.arguments import DEFAULT_HOST, check_again
+from bench.session.call_plan import CallPlan
 from bench.session.dialect_file import find_dialect
 from bench.session.frames import FrameStore
-from bench.session.realtime import CallPlan
 from bench.session.target import target_endpoint
 
 _RECORDED = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import gevent
 from locust import User
@@ -20,8 +22,10 @@ from bench.load.worker import RunWorker
 from bench.problem import Problem
 from bench.runs.event import EventRow
 from bench.runs.recorder import SessionRecord
-from bench.session.realtime import RealtimeSession, Turn
+from bench.session.realtime import RealtimeSession
 from bench.session.refusal import ConnectError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 REDIAL_PAUSE_S = 0.5
 """Least time between two attempts of one user, also when its wait time is zero."""
@@ -31,25 +35,51 @@ class TurnFailed(Exception):  # noqa: N818 - shown in Locust's list of failures
     """A turn that ended in an outcome that counts as failed."""
 
 
-class CallerSession(RealtimeSession):
-    """A session whose troubles end a task in Locust's own way, not in a traceback."""
+def _in_locusts_way(act: F) -> F:
+    """`act`, so that what troubles it ends a task without a traceback."""
 
-    user: RealtimeUser
-
-    def say(self, utterance_id: str) -> Turn:
-        """Speak an utterance; see RealtimeSession.say.
-
-        Raises:
-            StopUser: there is no such utterance; the run ends with one line.
-            RescheduleTask: the session has ended; the next task gets a new one.
-        """
+    @functools.wraps(act)
+    def acting(self: CallerSession, *arguments: Any, **keywords: Any) -> Any:
         try:
-            return super().say(utterance_id)
+            return act(self, *arguments, **keywords)
         except Problem as problem:
             lifecycle_of(self.user.environment).abort(str(problem))
             raise StopUser from None
         except ConnectionError:
             raise RescheduleTask from None
+
+    return cast("F", acting)
+
+
+class CallerSession(RealtimeSession):
+    """A session whose troubles end a task in Locust's own way, not in a traceback.
+
+    A mistake in the scenario, such as an unknown clip, ends the run with one line. When the
+    session has ended, so has the task; the next one gets a new session.
+    """
+
+    user: RealtimeUser
+
+    say = _in_locusts_way(RealtimeSession.say)
+    interrupt = _in_locusts_way(RealtimeSession.interrupt)
+    text = _in_locusts_way(RealtimeSession.text)
+    image = _in_locusts_way(RealtimeSession.image)
+    respond = _in_locusts_way(RealtimeSession.respond)
+    listen = _in_locusts_way(RealtimeSession.listen)
+    overlay = _in_locusts_way(RealtimeSession.overlay)
+    commit = _in_locusts_way(RealtimeSession.commit)
+    clear = _in_locusts_way(RealtimeSession.clear)
+    cancel = _in_locusts_way(RealtimeSession.cancel)
+    tool_result = _in_locusts_way(RealtimeSession.tool_result)
+    send_event = _in_locusts_way(RealtimeSession.send_event)
+    add_item = _in_locusts_way(RealtimeSession.add_item)
+    configure = _in_locusts_way(RealtimeSession.configure)
+    wait_turn = _in_locusts_way(RealtimeSession.wait_turn)
+
+    def outcome_of(self, turn_index: int) -> str | None:
+        """The outcome of the latest turn as a report would have it; None of any other."""
+        turns = assemble_session(self.record.turn_rows).turns
+        return next((turn.outcome for turn in turns if turn.turn_index == turn_index), None)
 
 
 class RealtimeUser(User):

@@ -1,85 +1,39 @@
-"""What a scenario holds: a caller's session that says utterances and waits for the answers."""
+"""What a scenario holds: a caller's session that speaks, writes, interrupts and listens."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, Unpack
 
-from bench.audio.catalogue import Catalogue
-from bench.audio.microphone import Microphone
-from bench.dialects.base import Dialect, Endpoint, Kind, SessionSettings
+from bench.dialects.base import Kind, ServerEvent, SessionSettings
+from bench.dialects.sent import image_item, text_item
 from bench.problem import Problem
 from bench.runs.recorder import SessionRecord
-from bench.session.conversation import Conversation, Setup, TurnEnd, TurnState
+from bench.session.call import Call, Dial
+from bench.session.call_plan import CallPlan
 from bench.session.engine import Engine
-from bench.session.frames import FrameStore, SentEvent
-from bench.session.inbox import Message
-from bench.session.line import Line
 from bench.session.opening import open_transport
-from bench.session.reception import Reception
-from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
-from bench.session.transport import Closed, Transport
+from bench.session.turn import Turn
+from bench.session.turn_notes import clip_labels
+from bench.session.turn_options import RespondOptions, TurnOptions, response_fields, turn_fields
+from bench.session.turn_state import ToolCall, TurnState
+from bench.session.turn_taking import QUIET_S, TurnTaking
 
 _MS = 1_000_000
-CLOSE_TIMEOUT_S = 1.0
-
-Dial = Callable[[Endpoint, StampClock, float], Transport]
-"""Opens a transport within so many seconds, or raises ConnectError; `open_transport` is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallPlan:
-    """What every session of a run has in common; made once per process.
-
-    Raises:
-        Problem: the dialect cannot say the settings.
-    """
-
-    dialect: Dialect
-    endpoint: Endpoint
-    settings: SessionSettings
-    frames: FrameStore
-    catalogue: Catalogue
-    watchdog_s: float
-    connect_timeout_s: float
-    setup: SentEvent = field(init=False)
-    """What configures each session."""
-
-    def __post_init__(self) -> None:
-        event = self.dialect.session_update(self.settings)
-        object.__setattr__(self, "setup", SentEvent.of(event))
-
-
-class Turn:
-    """One utterance and its answer, as a scenario sees it."""
-
-    def __init__(self, session: RealtimeSession, state: TurnState, utterance: str) -> None:
-        self.utterance = utterance
-        self.index = state.index
-        self._session = session
-        self._state = state
-
-    @property
-    def ended(self) -> TurnEnd | None:
-        """Why it ended, None while it is under way."""
-        return self._state.ended
-
-    def wait(self) -> Turn:
-        """Wait until the listener has heard the answer, or the watchdog gives up."""
-        self._session.wait_turn(self._state)
-        return self
+_FIXED = frozenset({"model", "input_codec", "output_codec", "session_type"})
+"""Settings that an open session can't change: frames, decoder and URL are made for them."""
 
 
 class RealtimeSession:
     """One virtual caller: an open WebSocket and a live microphone.
 
-    All methods run on the thread of `engine`; `open`, `say`, `wait` and `close` give way to
-    other callers while they wait. `on_turn` is called once for each turn that ended, with the
-    rows recorded since its utterance began in `record.turn_rows`.
+    One turn at a time: whatever begins one waits for the turn under way first. What waits gives
+    way to other callers and is bounded, by the turn's watchdog or a time of its own. All methods
+    run on the thread of `engine`; but for `open` and `close` they raise ConnectionError when the
+    session has ended. `on_turn` is called once for each turn that ended, with the rows recorded
+    since it began in `record.turn_rows`.
     """
 
     def __init__(
@@ -95,26 +49,23 @@ class RealtimeSession:
     ) -> None:
         self.record = record
         self._plan = plan
-        self._engine = engine
-        self._stamps = stamps
-        self._user = user
-        self._on_turn = on_turn
-        self._dial = dial
-        self._conversation = Conversation()
-        self._reception = Reception(plan.dialect, plan.frames.codec, record)
-        self._line: Line | None = None
-        self._changed = threading.Event()
-        self._turn_noted = True
+        self._call = Call(plan, engine, stamps, record, user=user, on_turn=on_turn, dial=dial)
+        self._turns = TurnTaking(self._call, plan.settings)
 
     @property
     def ended(self) -> bool:
         """Whether the session is gone, going, or was never opened."""
-        return self._line is None or not self._line.open
+        return self._call.ended
 
     @property
     def kernel_stamps(self) -> bool | None:
         """Whether arrivals are stamped by the kernel; None before the session was open."""
-        return None if self._line is None else self._line.kernel_stamps
+        return self._call.kernel_stamps
+
+    @property
+    def settings(self) -> SessionSettings:
+        """What the session was last asked to be."""
+        return self._turns.settings
 
     def open(self) -> None:
         """Connect, configure the session and start its microphone.
@@ -122,177 +73,207 @@ class RealtimeSession:
         Raises:
             ConnectError: the target refused; the record says so too.
         """
-        plan = self._plan
-        self._note(
-            Kind.CONNECT_STARTED, detail={"url": plan.endpoint.redacted_url, "user": self._user}
-        )
-        deadline = time.monotonic() + plan.connect_timeout_s
-        try:
-            transport = self._dial(plan.endpoint, self._stamps, plan.connect_timeout_s)
-            self._note(Kind.CONNECTED)
-            self._line = Line(
-                transport,
-                Microphone(plan.frames.tone, plan.frames.chunk_ms),
-                self._engine,
-                self.record,
-                on_message=self._on_message,
-                on_gone=self._on_gone,
-            )
-            self._line.take_early()
-            self._await_setup(self._line, deadline)
-        except ConnectError as error:
-            self._note(Kind.CONNECT_FAILED, detail={"class": error.kind, "message": str(error)})
-            self._drop_line()
-            raise
-        except BaseException:  # killed while connecting: the socket must not outlive us
-            self._drop_line()
-            raise
-        started_ns = self._line.start_microphone(self.record.number)
-        self._note(
-            Kind.AUDIO_STARTED,
-            at_ns=started_ns,
-            detail={"chunk_ms": plan.frames.chunk_ms, "codec": plan.frames.codec.name},
-        )
-
-    def say(self, utterance_id: str) -> Turn:
-        """Speak an utterance from the next frame on; a turn under way is waited for first.
-
-        Raises:
-            Problem: the catalogue has no such utterance, or there is no speech in it.
-            ConnectionError: the session has ended.
-        """
-        utterance = self._plan.catalogue.get(utterance_id)
-        if utterance.speech_end_ms is None:
-            raise Problem(
-                f"clip {utterance_id!r} holds no speech; a turn is measured from the end of "
-                "speech, so say a clip that has one: `rtbench fixtures list`"
-            )
-        frames = self._plan.frames.speech(utterance)
-        if self._conversation.turn is not None:
-            self.wait_turn(self._conversation.turn)
-        line = self._line
-        if line is None or not line.open or line.audio_start_ns is None:
-            raise ConnectionError("the session has ended; open another")
-        position_ms = line.microphone.lay(frames) * line.microphone.chunk_ms
-        starts_ns = line.audio_start_ns + position_ms * _MS
-        state = self._conversation.begin_turn(
-            time.monotonic_ns(), starts_ns + utterance.speech_end_ms * _MS, self._plan.watchdog_s
-        )
-        self._turn_noted = False
-        self.record.turn_rows.clear()
-        self._note(
-            Kind.UTTERANCE,
-            at_ns=starts_ns,
-            audio_ms=position_ms,
-            detail={
-                "turn": state.index,
-                "utterance": utterance.id,
-                "category": utterance.category,
-                "duration_ms": utterance.duration_ms,
-                "speech_start_ms": utterance.speech_start_ms,
-                "speech_end_ms": utterance.speech_end_ms,
-                "pauses": [[pause.start_ms, pause.end_ms] for pause in utterance.pauses],
-                "watchdog_s": self._plan.watchdog_s,
-                "trusted": utterance.trusted,
-            },
-        )
-        return Turn(self, state, utterance.id)
-
-    def wait_turn(self, state: TurnState) -> None:
-        """Wait until `state` has ended; it ends as `stopped` if the waiter is killed."""
-        try:
-            while state.ended is None:
-                self._changed.clear()
-                now_ns = time.monotonic_ns()
-                self._conversation.advance(now_ns)
-                next_ns = self._conversation.next_ns()
-                if next_ns is not None:
-                    self._changed.wait(max(next_ns - now_ns, 0) / 1e9)
-        finally:
-            if self._conversation.turn is state:
-                self._end_turn(TurnEnd.STOPPED)
+        self._call.open()
 
     def close(self) -> None:
-        """Hang up: stop the microphone, close the WebSocket, wait a moment for the answer."""
-        line = self._line
-        if line is None or line.gone:
-            return
-        self._conversation.advance(time.monotonic_ns())  # nobody may have waited for the turn
-        self._end_turn(TurnEnd.STOPPED)
+        """Hang up, in the middle of a reply too: the turn under way ends as stopped."""
+        self._call.close()
+
+    # what begins a turn
+
+    def say(self, utterance_id: str, **options: Unpack[TurnOptions]) -> Turn:
+        """Speak an utterance from the next frame on.
+
+        A clip without speech expects silence unless told otherwise. Where nobody listens for
+        the end of speech, the audio is committed when the clip is out, and a response asked for.
+
+        Raises:
+            Problem: the catalogue has no such utterance.
+        """
+        utterance = self._turns.load(utterance_id)
+        return self._turn(self._turns.speak(utterance, options), utterance_id)
+
+    def interrupt(
+        self,
+        utterance_id: str,
+        *,
+        at_ms: float | None = None,
+        after_first_audio_ms: float | None = None,
+        **options: Unpack[TurnOptions],
+    ) -> Turn:
+        """Speak over the reply under way, so long after its turn began or was first heard.
+
+        Its turn ends as talked over. The reply sounds until the server has heard the caller;
+        the server is then told how much of it did. Where it was over sooner, the utterance is
+        said all the same and interrupts nothing.
+
+        Raises:
+            Problem: the catalogue has no such utterance.
+        """
+        utterance = self._turns.load(utterance_id)
+        over = self._turns.await_moment(at_ms, after_first_audio_ms)
+        state = self._turns.speak(utterance, options, interrupts=over)
+        return self._turn(state, utterance_id)
+
+    def text(self, text: str, *, name: str = "text", **options: Unpack[TurnOptions]) -> Turn:
+        """Write something and ask for the answer; the record knows the turn as `name`."""
+        items = [text_item(text)]
+        return self._turn(self._turns.request("text", name, options, items=items, said=text), name)
+
+    def image(
+        self,
+        image_url: str,
+        text: str | None = None,
+        *,
+        name: str = "image",
+        **options: Unpack[TurnOptions],
+    ) -> Turn:
+        """Show a picture, a data: URL, with words about it, and ask for the answer."""
+        items = [image_item(image_url, text)]
+        state = self._turns.request("image", name, options, items=items, said=text)
+        return self._turn(state, name)
+
+    def respond(self, *, name: str = "response", **options: Unpack[RespondOptions]) -> Turn:
+        """Ask for a response, on its own terms if there are any.
+
+        What was committed and not answered yet, as after `say(…, then="commit")`, is answered
+        by it in that turn; else it makes a turn of its own.
+        """
+        asked = response_fields(options)
+        state = self._turns.under_way
+        if state is None or state.answered or state.open_responses or state.owed_responses:
+            state = self._turns.request("request", name, turn_fields(options), asked=asked)
+        else:
+            state.owed_responses += 1
+            self._call.send(Kind.RESPONSE_CREATE, **asked)
+        return self._turn(state, name)
+
+    def listen(
+        self, duration_s: float, *, name: str = "listen", **options: Unpack[TurnOptions]
+    ) -> Turn:
+        """Say nothing for `duration_s`; a reply that comes all the same is heard to its end.
+
+        With `expects="reply"` the turn ends when somebody has spoken to the idle caller.
+        """
+        return self._turn(self._turns.listen(duration_s, name, options), name)
+
+    # what happens within a turn
+
+    def overlay(
+        self,
+        utterance_id: str,
+        *,
+        at_ms: float | None = None,
+        after_first_audio_ms: float | None = None,
+        quiet_s: float = QUIET_S,
+    ) -> bool:
+        """Say something over the reply under way that is not meant to stop it; whether it was.
+
+        False when the reply was over sooner. The turn goes on for `quiet_s` after the sound at
+        least: what the server makes of it, silence or another reply, belongs to the turn.
+
+        Raises:
+            Problem: the catalogue has no such utterance.
+        """
+        utterance = self._turns.load(utterance_id)
+        state = self._turns.await_moment(at_ms, after_first_audio_ms)
+        if state is None:
+            return False
+        starts_ns, position_ms = self._turns.lay(utterance)
+        state.overlaid = getattr(self.settings.turn_detection, "interrupt_response", False)
+        until_ns = starts_ns + int((utterance.duration_ms + quiet_s * 1000) * _MS)
+        state.quiet_ns = max(state.quiet_ns, until_ns)
+        detail = {"turn": state.index, **clip_labels(utterance)}
+        self._call.note(Kind.OVERLAY, at_ns=starts_ns, audio_ms=position_ms, detail=detail)
+        return True
+
+    def commit(self) -> None:
+        """End the caller's turn, where the server does not find its end by itself."""
+        self._call.send(Kind.COMMIT)
+
+    def clear(self) -> None:
+        """Take back the audio that is not committed; nothing, where the server can't."""
+        self._call.send(Kind.CLEAR)
+
+    def cancel(self) -> None:
+        """Stop the reply at the server and at the listener, and tell how much was heard."""
+        state = self._turns.under_way
+        if state is not None:
+            state.cancel_asked = True
+            self._turns.stop_reply(state)
+
+    def tool_result(self, call: ToolCall, output: object, *, respond: bool = True) -> None:
+        """Give a tool's output, text or what JSON can say, and ask for what follows on it.
+
+        The turn under way lasts until that was heard. The option `answer_tools` does all of it.
+        """
+        self._turns.give_result(call, output, respond=respond)
+
+    # what concerns the session
+
+    def wait(self, timeout_s: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Let `timeout_s` pass, or less when `until` comes true; whether it did.
+
+        The turn under way goes on meanwhile: tools are answered and callbacks called.
+        """
+        return self._turns.wait(timeout_s, until)
+
+    def wait_for(self, kind: Kind, timeout_s: float) -> ServerEvent | None:
+        """The next event of a kind, None if none comes in time."""
+        came: list[ServerEvent] = []
+        take = came.append
+        self._call.listeners.add(kind, take)
         try:
-            line.hang_up()
-            deadline = time.monotonic() + CLOSE_TIMEOUT_S
-            while not line.gone and self._changed.wait(max(deadline - time.monotonic(), 0)):
-                self._changed.clear()
+            self.wait(timeout_s, until=lambda: bool(came))
         finally:
-            line.leave()
+            self._call.listeners.remove(kind, take)
+        return came[0] if came else None
 
-    def _await_setup(self, line: Line, deadline: float) -> None:
-        """Wait for session.updated; what the server says instead ends the attempt."""
-        conversation = self._conversation
-        while line.gone or conversation.setup is not Setup.READY:
-            if conversation.setup is Setup.FAILED:
-                raise ConnectError("server_error", str(conversation.setup_error))
-            if line.gone:
-                raise ConnectError("closed", "the server closed the session before it was ready")
-            self._changed.clear()
-            left_s = deadline - time.monotonic()
-            if left_s <= 0 or not self._changed.wait(left_s):
-                created = conversation.setup is Setup.AWAIT_CREATED
-                awaited = "session.created" if created else "session.updated"
-                raise ConnectError(
-                    "timeout", f"no {awaited} within {self._plan.connect_timeout_s:g} s"
-                )
+    def wait_turn(self, state: TurnState) -> None:
+        """As Turn.wait."""
+        self._turns.wait_turn(state)
 
-    def _on_message(self, message: Message) -> None:
-        event, audio_ms = self._reception.take(message, self._conversation.turn_index)
-        before = self._conversation.setup
-        matters = self._conversation.receive(event, message.at_ns, audio_ms)
-        if before is Setup.AWAIT_CREATED and self._conversation.setup is Setup.AWAIT_UPDATED:
-            self._send(Kind.SESSION_UPDATE, self._plan.setup)
-        if matters:
-            self._changed.set()
+    def outcome_of(self, turn_index: int) -> str | None:  # noqa: ARG002 - for who can tell
+        """As Turn.outcome: nobody judges here; bench.load's sessions ask bench.analysis."""
+        return None
 
-    def _send(self, kind: Kind, event: SentEvent) -> None:
-        assert self._line is not None
-        self._line.send(event.frame)
-        self.record.event(
-            "out",
-            kind.value,
-            time.monotonic_ns(),
-            wire_type=event.type,
-            turn_index=self._conversation.turn_index,
-            size_bytes=event.size_bytes,
-        )
+    def on(self, kind: Kind, callback: Callable[[ServerEvent], None]) -> None:
+        """Have `callback` told of every event of a kind, whenever this session waits.
 
-    def _on_gone(self, how: Closed) -> None:
-        if self._line is not None and self._line.audio_end_ns is not None:
-            self._note(Kind.AUDIO_ENDED, at_ns=self._line.audio_end_ns)
-        self._note(Kind.CLOSED, detail={"by": how.by, "code": how.code, "reason": how.reason})
-        self._changed.set()
-        self._end_turn(TurnEnd.DISCONNECTED)
+        It runs where the scenario runs and may take its time; where too many events wait for
+        it, the oldest are dropped.
+        """
+        self._call.listeners.add(kind, callback)
 
-    def _drop_line(self) -> None:
-        if self._line is not None:
-            self._line.hang_up()
-            self._line.leave()
+    def send_event(self, event: dict[str, Any]) -> None:
+        """Send an event of your own making as it is; the record keeps its type and size."""
+        self._call.send_raw(event)
 
-    def _end_turn(self, reason: TurnEnd) -> None:
-        """Note the end of the latest turn, once; `reason` counts if it has not ended by itself."""
-        state = self._conversation.turn
-        if state is None or self._turn_noted:
-            return
-        self._conversation.end_turn(reason)
-        assert state.ended is not None
-        self._turn_noted = True
-        self._note(Kind.TURN_ENDED, detail={"turn": state.index, "reason": state.ended.value})
-        self._on_turn(self.record)
+    def add_item(self, item: dict[str, Any]) -> None:
+        """Put an item of `bench.dialects.sent` into the conversation; nobody answers it."""
+        self._call.send(Kind.ITEM_CREATE, item=item)
 
-    def _note(self, kind: Kind, *, at_ns: int | None = None, **columns: Any) -> None:
-        self.record.event(
-            "note",
-            kind.value,
-            time.monotonic_ns() if at_ns is None else at_ns,
-            turn_index=self._conversation.turn_index,
-            **columns,
-        )
+    def history(self) -> list[dict[str, Any]]:
+        """Items of what was said so far, as the caller knows it; the oldest first."""
+        return self._turns.history()
+
+    def replay(self, items: Sequence[dict[str, Any]]) -> None:
+        """Tell the server what was said in a session before this one: its `history`."""
+        for item in items:
+            self.add_item(item)
+
+    def configure(self, **changes: Any) -> bool:
+        """Change settings, by the names of SessionSettings' fields; whether the server did.
+
+        False when it refuses, or does not say so in time: the record has its words.
+
+        Raises:
+            Problem: there is no such setting, it is fixed, or the dialect can't say it.
+        """
+        for name in changes:
+            if name in _FIXED or name not in {field.name for field in fields(SessionSettings)}:
+                raise Problem(f"configure: {name!r} is no setting that an open session can change")
+        return self._turns.update(replace(self.settings, **changes))
+
+    def _turn(self, state: TurnState, name: str) -> Turn:
+        return Turn(self, state, name)

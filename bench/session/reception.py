@@ -29,7 +29,8 @@ class Reception:
     def take(self, message: Message, turn_index: int | None) -> tuple[ServerEvent, float | None]:
         """Record a message; give back its event and, for audio, its duration in ms."""
         event = self._dialect.parse(message.data)
-        audio_ms, silence_ms = self._measure(event)
+        elided_bytes = message.elided_bytes
+        audio_ms, silence_ms = self._measure(event, elided_bytes)
         self._record.event(
             "in",
             event.kind.value,
@@ -37,7 +38,7 @@ class Reception:
             wire_type=event.type,
             turn_index=turn_index,
             read_ns=message.read_ns,
-            size_bytes=len(message.data),
+            size_bytes=len(message.data) + elided_bytes,
             audio_ms=audio_ms,
             silence_ms=silence_ms,
             item_id=event.item_id,
@@ -47,11 +48,11 @@ class Reception:
         )
         return event, audio_ms
 
-    def _measure(self, event: ServerEvent) -> tuple[float | None, float | None]:
+    def _measure(self, event: ServerEvent, elided_bytes: int) -> tuple[float | None, float | None]:
         """Duration of a delta's audio, and its leading silence while nothing was heard yet."""
         if event.audio is None:
             return None, None
-        size_bytes = len(event.audio) * 3 // 4 - event.audio[-2:].count("=")
+        size_bytes = (len(event.audio) + elided_bytes) * 3 // 4 - event.audio[-2:].count("=")
         audio_ms = self._codec.duration_ms(size_bytes)
         if event.response_id is not None and event.response_id == self._heard_response:
             return audio_ms, None

@@ -19,9 +19,10 @@ from bench.dialects.base import SessionSettings
 from bench.dialects.openai import OPENAI
 from bench.runs.event import EventRow
 from bench.runs.recorder import Recorder, SessionRecord
+from bench.session.call_plan import CallPlan
 from bench.session.engine import Engine
 from bench.session.frames import FrameStore
-from bench.session.realtime import CallPlan, RealtimeSession
+from bench.session.realtime import RealtimeSession
 from bench.session.stalls import Stalls
 from bench.session.stamps import StampClock
 
@@ -135,7 +136,7 @@ class Caller:
         self.ended_turns = ended
         self._stage = stage
         self._changed = _GivesWay(stage.turn)
-        session._changed = self._changed
+        session._call.changed = self._changed
 
     def kill_next_wait(self) -> None:
         self._changed.kill_next_wait = True

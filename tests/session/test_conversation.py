@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.dialects.base import Kind, ServerEvent
-from bench.session.conversation import Conversation, Setup, TurnEnd, TurnState
+from bench.session.conversation import Conversation, Setup
+from bench.session.turn_state import TurnEnd, TurnState
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -358,7 +359,7 @@ def test_no_course_of_events_raises_and_every_turn_ends_by_its_deadline(
     if turn is not None and turn.ended is None:
         next_ns = conversation.next_ns()
         assert next_ns is not None
-        assert next_ns <= max(turn.deadline_ns, turn.playback_end_ns)
+        assert next_ns <= max(turn.deadline_ns, turn.player.end_ns)
         if next_ns > now_ns:
             conversation.advance(next_ns - 1)
             assert turn.ended is None

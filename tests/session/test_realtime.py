@@ -18,9 +18,9 @@ import pytest
 
 from bench.audio.catalogue import Catalogue
 from bench.problem import Problem
-from bench.session import realtime
-from bench.session.conversation import TurnEnd
+from bench.session import call as call_module
 from bench.session.refusal import ConnectError
+from bench.session.turn_state import TurnEnd
 
 from .loopback import close_frame, frame, listener, read_head, upgrade_response
 from .scripted import KEY, Call, Caller, Killed, Stage, server
@@ -130,6 +130,9 @@ def test_an_utterance_is_noted_with_its_labels_on_the_audio_clock(stage: Stage) 
     assert row.turn_index == 0
     assert json.loads(row.detail or "") == {
         "turn": 0,
+        "kind": "speech",
+        "expects": "reply",
+        "detection": "server_vad",
         "utterance": "hello",
         "category": "command",
         "duration_ms": 300,
@@ -347,7 +350,7 @@ class TestEnds:
                 while sock.recv(65_536):
                     pass
 
-        monkeypatch.setattr(realtime, "CLOSE_TIMEOUT_S", 0.1)
+        monkeypatch.setattr(call_module, "CLOSE_TIMEOUT_S", 0.1)
         with listener(deaf) as port:
             caller = stage.caller(port)
             caller.session.open()

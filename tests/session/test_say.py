@@ -14,6 +14,7 @@ from bench.audio.codec import PCM16
 from bench.audio.microphone import Microphone
 from bench.audio.utterance import Utterance
 from bench.dialects import DIALECTS
+from bench.dialects.base import SessionSettings
 from bench.problem import Problem
 from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.frames import FrameStore
@@ -45,6 +46,9 @@ def open_session(utterance: Utterance) -> tuple[RealtimeSession, SessionRecord]:
         catalogue=SimpleNamespace(get=lambda _: utterance),
         frames=frames,
         dialect=DIALECTS["openai"],
+        settings=SessionSettings("m"),
+        setup=None,
+        awaits=DIALECTS["openai"].awaits,
         watchdog_s=15.0,
     )
     record = SessionRecord(Recorder("w0"), "w0-00000", 0)
@@ -55,7 +59,7 @@ def open_session(utterance: Utterance) -> tuple[RealtimeSession, SessionRecord]:
     line: Any = SimpleNamespace(
         open=True, audio_start_ns=AUDIO_START_NS, microphone=Microphone(frames.tone, 20)
     )
-    session._line = line
+    session._call._line = line
     return session, record
 
 
@@ -70,9 +74,24 @@ def test_the_note_says_whether_the_labels_can_be_trusted(trusted: bool) -> None:
     assert turn.speech_end_ns == AUDIO_START_NS + 200_000_000
 
 
-def test_a_clip_without_speech_is_refused_before_anything_happens() -> None:
+def test_a_clip_without_speech_expects_silence_until_it_is_over_and_a_while_longer() -> None:
     session, record = open_session(clip(speech_start_ms=None, speech_end_ms=None))
-    with pytest.raises(Problem, match="clip 'clip' holds no speech; ") as caught:
+    session.say("clip", quiet_s=2.0)
+    detail = json.loads(record.turn_rows[0].detail or "")
+    assert (detail["kind"], detail["expects"]) == ("sound", "silence")
+    assert (detail["speech_start_ms"], detail["speech_end_ms"]) == (None, None)
+    state = session._call.conversation.turn
+    assert state is not None
+    assert state.quiet_ns == AUDIO_START_NS + 300_000_000 + 2_000_000_000
+
+
+def test_a_clip_that_is_not_there_changes_nothing() -> None:
+    session, record = open_session(clip())
+
+    def missing(_: str) -> Utterance:
+        raise Problem("no utterance")
+
+    session._plan.catalogue.get = missing  # type: ignore[method-assign]
+    with pytest.raises(Problem, match="no utterance"):
         session.say("clip")
-    assert "\n" not in str(caught.value)
     assert record.turn_rows == []

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import _socket
 import select
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
+from websockets.client import ClientProtocol
 from websockets.frames import Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from bench.audio.microphone import Microphone
 from bench.runs.recorder import Recorder
 from bench.session.engine import Engine
 from bench.session.frames import text_frame
 from bench.session.inbox import Message
-from bench.session.line import Line
+from bench.session.line import BLOCKED_LIMIT_S, Line
 from bench.session.stalls import Stalls
-from bench.session.transport import Closed
+from bench.session.stamps import StampClock
+from bench.session.transport import FLUSHED_FRAMES, Closed, Transport
 
 from .loopback import Peer, close_frame, connected, frame, turn
 
@@ -283,3 +290,275 @@ def test_what_came_with_the_upgrade_is_passed_on_once(engine: Engine) -> None:
         turn(engine, lambda: caller.messages)
         assert len(caller.messages) == 1
         assert caller.line.kernel_stamps
+
+
+class Clock:
+    """What a line takes for the time of day."""
+
+    def __init__(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+
+class Narrow:
+    """A socket that takes only as many bytes as there is room for."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        self.taken = bytearray()
+        self._sock, self._peer = socket.socketpair()
+        self._sock.setblocking(False)
+
+    def send(self, data: bytes | memoryview) -> int:
+        if not self.room:
+            raise BlockingIOError
+        piece = bytes(data[: self.room])
+        self.room -= len(piece)
+        self.taken += piece
+        return len(piece)
+
+    def recvmsg(self, *sizes: int) -> object:
+        return self._sock.recvmsg(*sizes)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def hang_up(self) -> None:
+        self._peer.close()
+
+    def close(self) -> None:
+        self._sock.close()
+        self._peer.close()
+
+
+class TestWaiting:
+    """Frames that the socket has no room for, by a clock of their own."""
+
+    LATE = 3 * MS
+    FRAME = text_frame(b"x" * 100)
+    START = 20 * MS
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        clock = Clock(5 * MS)
+        monkeypatch.setattr("bench.session.line.time", clock)
+        return clock
+
+    @pytest.fixture
+    def sock(self) -> Iterator[Narrow]:
+        sock = Narrow()
+        yield sock
+        sock.close()
+
+    @pytest.fixture
+    def recorder(self) -> Recorder:
+        return Recorder("w0")
+
+    @pytest.fixture
+    def farewells(self) -> list[Closed]:
+        return []
+
+    @pytest.fixture
+    def line(
+        self,
+        engine: Engine,
+        clock: Clock,
+        sock: Narrow,
+        recorder: Recorder,
+        farewells: list[Closed],
+    ) -> Line:
+        """A line whose microphone has begun; nobody turns the engine."""
+        protocol = ClientProtocol(parse_uri("ws://host/"), state=State.OPEN)
+        line = Line(
+            Transport(
+                cast("_socket.socket", sock), protocol, StampClock(), None, kernel_stamps=False
+            ),
+            Microphone([self.FRAME], 20),
+            engine,
+            recorder.begin_session(),
+            on_message=lambda _: None,
+            on_gone=farewells.append,
+        )
+        assert line.start_microphone(0) == self.START
+        return line
+
+    def due_ns(self, index: int) -> int:
+        return self.START + (index + 1) * CHUNK
+
+    def send_due(self, line: Line, clock: Clock, count: int) -> None:
+        """Let `count` more frames fall due, and each be seen a little late."""
+        for _ in range(count):
+            assert line.next_due_ns is not None
+            clock.now_ns = line.next_due_ns + self.LATE
+            line.send_due()
+
+    def frames(self, recorder: Recorder) -> dict[int, tuple[int, int | None, int | None]]:
+        """Due, sent and offered of each frame since the last part, by index."""
+        rows = recorder.take().append_table().to_pylist()
+        found = {row["index"]: (row["due_ns"], row["sent_ns"], row["offered_ns"]) for row in rows}
+        assert len(found) == len(rows), "a frame was recorded twice"
+        return found
+
+    def test_a_frame_that_waits_is_recorded_as_offered_then_and_sent_later(
+        self, line: Line, clock: Clock, sock: Narrow, recorder: Recorder
+    ) -> None:
+        sock.room = 2 * len(self.FRAME) + 50  # the third is begun
+        self.send_due(line, clock, 5)
+        assert line.congested
+        late = self.LATE
+        assert self.frames(recorder) == {
+            n: (self.due_ns(n), self.due_ns(n) + late, None) for n in range(2)
+        }
+        clock.now_ns += 700 * MS
+        sock.room = len(self.FRAME)  # the rest of it, and half of the next
+        line.on_writable()
+        assert self.frames(recorder) == {2: (self.due_ns(2), clock.now_ns, self.due_ns(2) + late)}
+        clock.now_ns += 1
+        sock.room = 10 * len(self.FRAME)
+        line.on_writable()
+        batch = recorder.take()
+        assert not line.congested
+        assert batch.append_table()["sent_ns"].to_pylist() == [clock.now_ns] * 2
+        assert batch.append_table()["offered_ns"].to_pylist() == [
+            self.due_ns(3) + late,
+            self.due_ns(4) + late,
+        ]
+        assert batch.lateness_ms().tolist() == [late / MS] * 2
+        self.send_due(line, clock, 1)
+        assert self.frames(recorder) == {5: (self.due_ns(5), self.due_ns(5) + late, None)}
+        assert sock.taken == self.FRAME * 6
+
+    def test_many_frames_that_waited_go_by_and_by(
+        self, line: Line, clock: Clock, sock: Narrow, recorder: Recorder
+    ) -> None:
+        count = FLUSHED_FRAMES + 1
+        self.send_due(line, clock, count)
+        sock.room = 2 * count * len(self.FRAME)
+        line.on_writable()
+        assert line.congested
+        assert list(self.frames(recorder)) == list(range(FLUSHED_FRAMES))
+        self.send_due(line, clock, 1)  # behind the one that still waits
+        assert self.frames(recorder) == {}
+        line.on_writable()
+        assert list(self.frames(recorder)) == [count - 1, count]
+
+    def test_a_target_that_takes_nothing_ends_its_session(
+        self,
+        line: Line,
+        clock: Clock,
+        sock: Narrow,
+        recorder: Recorder,
+        farewells: list[Closed],
+    ) -> None:
+        sock.room = 2 * len(self.FRAME) + 1
+        self.send_due(line, clock, 4)
+        first_ns = self.due_ns(2) + self.LATE
+        clock.now_ns = first_ns + int(BLOCKED_LIMIT_S * 1e9)
+        line.send_due()
+        assert not line.gone, "it has not waited longer than that"
+        clock.now_ns += 1
+        line.send_due()
+        assert farewells == [Closed("client", None, "the target took no audio for 30 s")]
+        assert not line.open
+        assert line.next_due_ns is None
+        assert line.audio_end_ns == clock.now_ns
+        assert sock.fileno() == -1
+        frames = self.frames(recorder)
+        owed = (clock.now_ns - self.START) // CHUNK
+        assert owed > 1_500
+        assert list(frames) == list(range(owed))
+        offered = {
+            2: first_ns,
+            3: first_ns + CHUNK,
+            4: clock.now_ns - 1,
+            5: clock.now_ns,
+        }
+        for index, instants in frames.items():
+            due_ns = self.due_ns(index)
+            if index < 2:
+                assert instants == (due_ns, due_ns + self.LATE, None)
+            else:
+                assert instants == (due_ns, None, offered.get(index))
+
+    def test_a_target_that_takes_the_oldest_frame_keeps_its_session(
+        self, line: Line, clock: Clock, sock: Narrow
+    ) -> None:
+        """However late it always is."""
+        self.send_due(line, clock, 2)
+        for _ in range(5):
+            clock.now_ns += int(BLOCKED_LIMIT_S * 0.6 * 1e9)
+            line.send_due()
+            sock.room = len(self.FRAME)
+            line.on_writable()
+            clock.now_ns += MS
+            line.send_due()
+            sock.room = len(self.FRAME)
+            line.on_writable()
+        assert line.congested
+        assert line.open
+
+    def test_frames_lost_with_the_connection_are_told_with_when_they_were_offered(
+        self,
+        line: Line,
+        clock: Clock,
+        sock: Narrow,
+        recorder: Recorder,
+        farewells: list[Closed],
+    ) -> None:
+        sock.room = len(self.FRAME) + 9
+        self.send_due(line, clock, 2)
+        line.send(text_frame(b"control"))
+        self.send_due(line, clock, 2)
+        sock.hang_up()
+        line.on_readable()
+        (farewell,) = farewells
+        assert farewell.by == "network"
+        late = self.LATE
+        assert self.frames(recorder) == {
+            0: (self.due_ns(0), self.due_ns(0) + late, None),
+            1: (self.due_ns(1), None, self.due_ns(1) + late),
+            2: (self.due_ns(2), None, self.due_ns(2) + late),
+            3: (self.due_ns(3), None, self.due_ns(3) + late),
+        }
+
+
+def test_a_fault_in_the_microphone_ends_this_line_only(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Even among those that share its instants."""
+    with calling(engine) as bad, calling(engine) as good, calling(engine) as other:
+        for caller in (good, bad, other):
+            caller.line.start_microphone(0)
+
+        class Broken:
+            index = 0
+
+            def capture(self) -> bytes:
+                raise ZeroDivisionError("no sound")
+
+        bad.line.microphone = Broken()  # type: ignore[assignment]
+        turn(engine, lambda: bad.line.gone and min(len(good.sent()), len(other.sent())) >= 3)
+        assert bad.sent() == {}
+        assert len(bad.farewells) == 1
+        assert len(engine) == 2
+        for caller in (good, other):
+            assert list(caller.sent()) == list(range(len(caller.sent())))
+            assert caller.line.open
+    assert "ended by a fault" in caplog.text
+
+
+def test_messages_of_one_read_stop_when_the_line_is_left(engine: Engine) -> None:
+    with calling(engine) as caller:
+        heard: list[bytes] = []
+
+        def hear(message: Message) -> None:
+            heard.append(bytes(message.data))
+            if len(heard) == 2:
+                caller.line.leave()
+
+        caller.line._on_message = hear
+        caller.peer.send(*(frame(b"%d" % n) for n in range(5)))
+        turn(engine, lambda: caller.line.gone)
+        assert heard == [b"0", b"1"]

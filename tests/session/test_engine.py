@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.session.engine import READS_PER_LOOK, Engine
+from bench.audio.microphone import Microphone
+from bench.runs.recorder import Recorder
+from bench.session.engine import READS_PER_LOOK, WRITABLE, Engine
+from bench.session.frames import text_frame
+from bench.session.inbox import Message
+from bench.session.line import Line
 from bench.session.stalls import Stalls
+from bench.session.transport import Transport
 
-from .loopback import turn
+from .loopback import Peer, connected, frame, turn
 
 MS = 1_000_000
 
@@ -280,3 +289,182 @@ def test_closing_gives_all_descriptors_back() -> None:
     engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
     engine.close()
     assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+class Watched:
+    """An epoll that remembers which sockets it was told to watch for room."""
+
+    def __init__(self) -> None:
+        self.for_room: set[int] = set()
+        self._epoll = select.epoll()
+        self.poll = self._epoll.poll
+        self.fileno = self._epoll.fileno
+        self.close = self._epoll.close
+
+    def register(self, fd: int, mask: int) -> None:
+        assert not mask & WRITABLE
+        self._epoll.register(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        assert (fd in self.for_room) != bool(mask & WRITABLE), "told twice"
+        self.for_room ^= {fd}
+        self._epoll.modify(fd, mask)
+
+    def unregister(self, fd: int) -> None:
+        self.for_room.discard(fd)
+        self._epoll.unregister(fd)
+
+
+class Talker:
+    """A line that sends numbered frames, and its far end."""
+
+    def __init__(
+        self, engine: Engine, opened: tuple[Transport, Peer], number: int, frame_bytes: int
+    ) -> None:
+        self.transport, self.peer = opened
+        self.recorder = Recorder(f"w{number}")
+        self.messages: list[Message] = []
+        tone = [text_frame(b"%04d" % n + b"x" * frame_bytes) for n in range(1_000)]
+        self.line = Line(
+            self.transport,
+            Microphone(tone, 20),
+            engine,
+            self.recorder.begin_session(),
+            on_message=self.messages.append,
+            on_gone=lambda _: None,
+        )
+        self.line.start_microphone(number)
+
+    def sent(self) -> int:
+        return len(self.recorder.appends.index)
+
+    def check(self) -> list[float]:
+        """Every frame went out, in order and as scheduled; how late, in ms."""
+        appends = self.recorder.appends
+        start_ns = self.line.audio_start_ns
+        assert start_ns is not None
+        count = self.line.microphone.index
+        assert list(appends.index) == list(range(count))
+        assert list(appends.due_ns) == [start_ns + (n + 1) * 20 * MS for n in range(count)]
+        assert not appends.unsent
+        assert not appends.offered_ns
+        assert [text[:4] for text in self.peer.texts(count)] == [b"%04d" % n for n in range(count)]
+        late_ns = np.array(appends.sent_ns) - np.array(appends.due_ns)
+        return (late_ns / MS).tolist()
+
+
+@contextmanager
+def in_a_thread(work: Callable[[], None], sock: socket.socket) -> Iterator[None]:
+    """Do `work` with `sock` beside the engine, until the block ends."""
+
+    def run() -> None:
+        with suppress(OSError):  # it is shut down under it
+            work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        sock.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_twenty_lines_keep_their_schedule_beside_three_that_misbehave() -> None:
+    """One takes nothing, one sends 20 MB as fast as it can, one sends a byte now and then."""
+    poller = Watched()
+    engine = Engine(poller, Stalls(time.thread_time_ns, time.process_time_ns))
+    huge = frame(b'{"type":"response.output_audio.delta","delta":"%s"}' % (b"ABCD" * 5_000_000))
+    small = frame(b'{"type":"response.created"}')
+    with ExitStack() as stack:
+        stack.callback(engine.close)
+
+        def talker(number: int, frame_bytes: int = 1_000, **buffers: int) -> Talker:
+            opened = stack.enter_context(connected(**buffers))
+            talker = Talker(engine, opened, number, frame_bytes)
+            stack.callback(talker.line.leave)
+            return talker
+
+        paced = [talker(number) for number in range(20)]
+        stuck = talker(20, 8_000, receive_buffer=4_096, send_buffer=4_096)
+        floods, trickles = talker(21), talker(22)
+
+        def flood() -> None:
+            while True:
+                floods.peer.sock.sendall(huge)
+
+        def trickle() -> None:
+            while True:
+                for byte in small:
+                    trickles.peer.sock.sendall(bytes([byte]))
+                    time.sleep(0.01)
+
+        lines = [talker.line for talker in (*paced, stuck, floods, trickles)]
+
+        def heard_enough() -> bool:
+            assert poller.for_room == {line.fileno() for line in lines if line.congested}
+            return (
+                min(talker.sent() for talker in (*paced, floods, trickles)) >= 25
+                and len(floods.messages) >= 2
+                and len(trickles.messages) >= 1
+            )
+
+        with (
+            in_a_thread(flood, floods.peer.sock),
+            in_a_thread(trickle, trickles.peer.sock),
+        ):
+            turn(engine, heard_enough, 10)
+            assert poller.for_room == {stuck.line.fileno()}
+            lateness_ms = [late for talker in paced for late in talker.check()]
+        assert min(lateness_ms) >= 0
+        assert np.median(lateness_ms) < 20
+        for message in floods.messages:
+            assert len(message.data) + message.elided_bytes == 20_000_000 + 49
+        assert {bytes(message.data) for message in trickles.messages} == {small[2:]}
+        assert stuck.line.congested
+        assert len(stuck.recorder.appends.unsent) == 0, "what waits may still go"
+
+
+def test_room_is_watched_for_no_more_once_a_stuck_peer_has_read() -> None:
+    poller = Watched()
+    engine = Engine(poller, Stalls(time.thread_time_ns, time.process_time_ns))
+    with ExitStack() as stack:
+        stack.callback(engine.close)
+        opened = stack.enter_context(connected(receive_buffer=4_096, send_buffer=4_096))
+        stuck = Talker(engine, opened, 0, 2_000)
+        stack.callback(stuck.line.leave)
+        turn(engine, lambda: stuck.line.congested)
+        assert poller.for_room == {stuck.line.fileno()}
+        stuck.peer.sock.settimeout(0)
+
+        def read() -> bool:
+            with suppress(BlockingIOError):
+                stuck.peer.sock.recv(65_536)
+            assert poller.for_room == ({stuck.line.fileno()} if stuck.line.congested else set())
+            return not stuck.line.congested
+
+        turn(engine, read)
+        assert poller.for_room == set()
+        turn(engine, lambda: stuck.line.congested)
+        stuck.line.leave()
+        assert poller.for_room == set()
+
+
+def test_a_stream_that_raises_among_many_due_at_once_is_the_only_one_ended(
+    engine: Engine, make: Make
+) -> None:
+    """They share one slot of the schedule; the fault stands in its middle."""
+    callers = [make(RaisesOnSend if n in {3, 4} else Caller) for n in range(9)]
+    due_ns = time.monotonic_ns() + 5 * MS
+    for caller in callers:
+        caller.next_due_ns = due_ns
+        engine.start_stream(caller)
+    good = [caller for caller in callers if type(caller) is Caller]
+    turn(engine, lambda: min(len(caller.sent_ns) for caller in good) >= 4)
+    for caller in callers:
+        assert len(caller.faults) == (caller not in good)
+    for caller in good:
+        due = [sent_due_ns for sent_due_ns, _ in caller.sent_ns]
+        assert due == [due_ns + n * 5 * MS for n in range(len(due))]
+    assert len(engine) == len(good)

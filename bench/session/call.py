@@ -113,7 +113,8 @@ class Call:
         deadline = time.monotonic() + plan.connect_timeout_s
         try:
             transport = self._dial(plan.endpoint, self._stamps, plan.connect_timeout_s)
-            self.note(Kind.CONNECTED)
+            resumed = transport.resumed
+            self.note(Kind.CONNECTED, detail=None if resumed is None else {"resumed": resumed})
             line_class = PushToTalkLine if plan.push_to_talk else Line
             self._line = line_class(
                 transport,

@@ -91,6 +91,11 @@ class Transport:
         return self._sock.fileno()
 
     @property
+    def resumed(self) -> bool | None:
+        """Whether the host took the ticket of an earlier TLS connection; None without TLS."""
+        return None if self._tls is None else self._tls.resumed
+
+    @property
     def congested(self) -> bool:
         """Whether frames wait for room in the socket's buffer."""
         return bool(self._backlog)

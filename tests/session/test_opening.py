@@ -63,6 +63,7 @@ def test_the_upgrade_asks_for_no_compression_and_names_the_target() -> None:
         assert transport.open
         assert transport.closed is None
         assert transport.kernel_stamps
+        assert transport.resumed is None
 
 
 def test_headers_and_subprotocols_of_the_endpoint_are_sent() -> None:

@@ -118,9 +118,11 @@ def test_sessions_after_the_first_come_in_by_ticket_until_the_host_forgets_it(
     ):
         resumed = threads.submit(serve_all, server, [one, one, one, other, other])
         entrance = Entrance(Endpoint(f"wss://localhost:{server.getsockname()[1]}/", ()))
+        told = []
         for _ in range(5):
             opening = Opening(entrance, StampClock(), 5)
             while (transport := advance(opening)) is None:
                 pass
+            told.append(transport.resumed)
             transport.drop()
-    assert resumed.result() == [False, True, True, False, True]
+    assert told == resumed.result() == [False, True, True, False, True]

@@ -95,7 +95,8 @@ class Aligned:
 
     On the scale `ratio` residuals are logarithms of value / median of the fixture, so a shift
     of 0.1 is about 10 %; on the scale `difference`, for metrics that can be 0 or negative, they
-    are in the metric's unit. `pairs` counts sessions of either run, `*_pair` number them.
+    are in the metric's unit. `pairs` counts sessions of either run, `*_pair` number them;
+    `fixtures` counts the medians that residuals were taken against.
     """
 
     baseline: Floats
@@ -103,9 +104,8 @@ class Aligned:
     baseline_pair: Codes
     candidate_pair: Codes
     pairs: int
+    fixtures: int
     scale: str
-    worse: int
-    """+1 where a larger value is worse, -1 where it is better."""
 
 
 def align(
@@ -128,9 +128,16 @@ def align(
     split = len(first.values)
     unshifted = residuals.copy()
     unshifted[split:] -= shift
-    residuals -= fixture_medians(unshifted, fixtures)[fixtures]
+    medians = fixture_medians(unshifted, fixtures)
+    residuals -= medians[fixtures]
     return Aligned(
-        residuals[:split], residuals[split:], pair[:split], pair[split:], len(ids), scale, worse
+        residuals[:split],
+        residuals[split:],
+        pair[:split],
+        pair[split:],
+        pairs=len(ids),
+        fixtures=len(medians),
+        scale=scale,
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import inf, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -114,6 +114,9 @@ def estimate_shift(aligned: Aligned, scores: Scores) -> float:
 def find_shift(aligned: Aligned, scores: Scores, confidence: float) -> Shift:
     """As `estimate_shift`, with the bounds at which a test at `confidence` stops objecting."""
     z = NormalDist().inv_cdf(confidence)
+    # Residuals lie nearer to medians that they themselves made than to the true ones.
+    turns = len(aligned.baseline) + len(aligned.candidate)
+    limit = z * sqrt(turns / max(turns - aligned.fixtures, 1))
     estimate = estimate_shift(aligned, scores)
     middle, step = _scale(aligned)
     near = estimate if np.isfinite(estimate) else middle
@@ -123,8 +126,8 @@ def find_shift(aligned: Aligned, scores: Scores, confidence: float) -> Shift:
         size = float(np.sqrt(terms @ terms))
         return float(terms.sum()) / size if size > 0 else 0.0
 
-    low = _boundary(lambda shift: deviation(shift) > z, near, step)
-    high = _boundary(lambda shift: deviation(shift) >= -z, near, step)
+    low = _boundary(lambda shift: deviation(shift) > limit, near, step)
+    high = _boundary(lambda shift: deviation(shift) >= -limit, near, step)
     error = (high - low) / (2 * z)
     if not np.isfinite(error) and np.isfinite(estimate):
         # Too few turns for a bound; how steep the statistic is there still says how many more.

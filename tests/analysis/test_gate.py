@@ -77,6 +77,29 @@ def test_a_faster_build_passes_and_is_said_to_be_better():
     assert result.findings[0].high < 0
 
 
+def test_a_build_that_only_seems_faster_is_not_said_to_be_better():
+    shift = next(
+        shift
+        for seed in range(20)
+        for shift in judge([ttfa(run(seed), run(seed + 100))]).findings
+        if shift.effect < 0 < shift.high
+    )
+    assert not shift.improved
+
+
+def test_a_large_change_has_no_bias_where_fixtures_are_many():
+    errors = []
+    for seed in range(30):
+        few_of_each = np.random.default_rng(seed).permutation(240) % 60
+        pair = (
+            replace(sample, fixtures=few_of_each)
+            for sample in (run(seed, 240), run(seed + 50, 240, slower=0.8))
+        )
+        flat = (replace(s, values=s.values / ((np.arange(240) * 7 % 5) + 2)) for s in pair)
+        errors.append(judge([ttfa(*flat)]).findings[0].effect - 0.8)
+    assert np.mean(errors) == pytest.approx(0, abs=0.012)
+
+
 def test_a_change_below_the_floor_passes_however_significant():
     even = Margin(0.03, 0.0)
     found = judge(
@@ -164,7 +187,11 @@ def test_noise_between_runs_takes_the_certainty_away():
     certain = findings(ttfa(*pair))["ttfa_ms", SHIFT]
     doubtful = findings(ttfa(*pair, run_noise=0.02))["ttfa_ms", SHIFT]
     assert (certain.verdict, doubtful.verdict) == (REGRESSION, INCONCLUSIVE)
-    assert doubtful.high - doubtful.low > 2 * (certain.high - certain.low)
+    beyond = [math.log1p(found.high) - math.log1p(found.effect) for found in (certain, doubtful)]
+    # 1.645 standard deviations of a difference of two runs.
+    assert math.sqrt(beyond[1] ** 2 - beyond[0] ** 2) == pytest.approx(
+        1.645 * 0.02 * math.sqrt(2), rel=1e-3
+    )
     assert doubtful.turns_needed is None
     assert "interleaved" in doubtful.reason
 
@@ -179,7 +206,9 @@ def test_rates_are_judged_by_sessions():
     assert worse.verdict == REGRESSION
     assert worse.effect == pytest.approx(0.045, abs=0.015)
     assert judged(hits(2, 0.05), hits(1, 0.005)).verdict == PASS
-    assert judged(hits(2, 0.05), hits(1, 0.005), better="higher").verdict == REGRESSION
+    fewer = judged(hits(2, 0.05), hits(1, 0.005), better="higher")
+    assert fewer.verdict == REGRESSION
+    assert (fewer.effect, fewer.low, fewer.high) == (-worse.effect, -worse.high, -worse.low)
     unsure = judged(hits(1, 0.02, 240), hits(3, 0.02, 240))
     assert unsure.verdict == INCONCLUSIVE
     assert 240 < unsure.turns_needed < 10_000

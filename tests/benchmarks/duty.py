@@ -1,4 +1,4 @@
-"""Turns one conversation's rhythm into the messages a server sends in a turn, and when. Pure.
+"""Turns one conversation's rhythm into the messages a server sends in a turn, and when.
 
 Callers and targets of a benchmark share it, so that what is said and what is answered fall
 together without the target listening: a caller begins an utterance every `PERIOD_MS` of its
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,12 @@ from typing import Any
 from tests.benchmarks.wire import server_frame
 
 UTTERANCE = "question"
-PERIOD_MS = 8_000
+REPLY_MS = int(os.environ.get("BENCHMARK_REPLY_MS", "3000"))
+"""Audio of a reply. Longer ones mean more to receive for what is sent, and slower trials."""
+
+PERIOD_MS = 5_000 + REPLY_MS
+"""The question takes 3 s, the answer is waited for 1 s, then heard; then there is 1 s of peace."""
+
 REPLY = "reply_neutral"
 """The clip whose recording the target replies with, over and over until the reply is full."""
 
@@ -46,7 +52,7 @@ class Duty:
     """End of the utterance's speech (2,840), 500 ms of silence, 20 ms to notice."""
     response_created_ms: float = 3_380
     first_audio_ms: float = 3_860
-    reply_ms: int = 3_000
+    reply_ms: int = REPLY_MS
     delta_ms: int = 100
     speed: float = 3.0
     """How many times faster than a listener hears it the reply is delivered."""

@@ -28,9 +28,9 @@ _BOTH = (0, 1)
 
 CAPACITIES: dict[str, tuple[Trial, int]] = {
     MAIN: (Trial(0), 1_200),
-    LOOP: (_LOOP, 2_500),
-    ASYNCIO: (Trial(0, client="reference_asyncio"), 230),
-    GEVENT: (Trial(0, client="reference_gevent"), 60),
+    LOOP: (_LOOP, 2_200),
+    ASYNCIO: (Trial(0, client="reference_asyncio"), 300),
+    GEVENT: (Trial(0, client="reference_gevent"), 50),
     SLOW_CHUNKS: (Trial(0, chunk_ms=100), 2_500),
     TLS: (Trial(0, tls=True), 900),
 }

@@ -51,7 +51,7 @@ class Trial:
     client: str = "rtbench"
     chunk_ms: int = 20
     tls: bool = False
-    seconds: float = 10
+    seconds: float = max(PERIOD_MS / 1000, 10)
     warm_up_s: float = 3
     processes: int = 1
     scenario: str = "callers.py"

@@ -66,6 +66,7 @@ class _Message(msgspec.Struct):
     response_id: str | None = None
     delta: str | None = None
     transcript: str | None = None
+    text: Any = None
     audio_start_ms: float | None = None
     audio_end_ms: float | None = None
     call_id: str | None = None
@@ -186,8 +187,12 @@ def _detail(kind: Kind, event: _Message) -> dict[str, Any] | None:
             return _known({"metadata": _small(event.response.metadata)}) or None
         case Kind.SESSION_CREATED if event.session is not None:
             return _known({"session": event.session.id})
-        case Kind.INPUT_TRANSCRIPT_DONE if event.transcript is not None:
+        case Kind.INPUT_TRANSCRIPT_DONE | Kind.OUTPUT_TRANSCRIPT_DONE if (
+            event.transcript is not None
+        ):
             return {"transcript": event.transcript[:TRANSCRIPT_LIMIT]}
+        case Kind.OUTPUT_TEXT_DONE if isinstance(event.text, str):
+            return {"transcript": event.text[:TRANSCRIPT_LIMIT]}
         case Kind.TOOL_CALL:
             called = (event.call_id, event.name, event.arguments)
             fields = zip(("call_id", "name", "arguments"), called, strict=True)

@@ -217,6 +217,7 @@ GOLDEN: list[tuple[dict[str, Any], ServerEvent]] = [
             "response.output_audio_transcript.done",
             item_id="item_2",
             response_id="resp_1",
+            detail={"transcript": "At ten."},
         ),
     ),
     (
@@ -338,6 +339,7 @@ GOLDEN: list[tuple[dict[str, Any], ServerEvent]] = [
             "response.output_text.done",
             item_id="item_2",
             response_id="resp_1",
+            detail={"transcript": "At ten."},
         ),
     ),
     (

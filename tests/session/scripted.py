@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from bench.audio.catalogue import Catalogue
-from bench.audio.codec import PCM16
-from bench.dialects.base import SessionSettings
+from bench.audio.codec import CODECS
+from bench.dialects.base import Dialect, SessionSettings
 from bench.dialects.openai import OPENAI
 from bench.runs.event import EventRow
 from bench.runs.recorder import Recorder, SessionRecord
@@ -29,6 +29,7 @@ from bench.session.stamps import StampClock
 from .loopback import recorded
 
 KEY = "sk-very-secret"
+SETTINGS = SessionSettings("m", voice="alloy")
 
 
 class Call:
@@ -167,7 +168,10 @@ class Caller:
         return [detail for noted, detail in self.notes() if noted == kind]
 
     def row(self, kind: str) -> EventRow:
-        return next(row for row in self.rows if row.kind == kind)
+        return self.rows_of(kind)[0]
+
+    def rows_of(self, kind: str) -> list[EventRow]:
+        return [row for row in self.rows if row.kind == kind]
 
 
 class Stage:
@@ -178,7 +182,7 @@ class Stage:
         self.engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
         self.recorder = Recorder("w0")
         self.catalogue = catalogue
-        self._frames = FrameStore(OPENAI, PCM16, 20, None)
+        self._frames: dict[str, FrameStore] = {}
         self._stopped = False
         self._thread = threading.Thread(target=self._run)
 
@@ -190,18 +194,34 @@ class Stage:
                 with self.turn:
                     self.engine.step()
 
-    def caller(self, port: int, *, watchdog_s: float = 5.0, connect_s: float = 5.0) -> Caller:
+    def caller(
+        self,
+        port: int,
+        *,
+        watchdog_s: float = 5.0,
+        connect_s: float = 5.0,
+        settings: SessionSettings = SETTINGS,
+        dialect: Dialect = OPENAI,
+        push_to_talk: bool = False,
+    ) -> Caller:
         """A session not opened yet."""
+        codec = settings.input_codec
+        if codec not in self._frames:
+            self._frames[codec] = FrameStore(dialect, CODECS[codec], 20, None)
         plan = CallPlan(
-            dialect=OPENAI,
-            endpoint=OPENAI.endpoint(
-                f"ws://127.0.0.1:{port}?token={KEY}", "m", {"OPENAI_API_KEY": KEY}
+            dialect=dialect,
+            endpoint=dialect.endpoint(
+                f"ws://127.0.0.1:{port}?token={KEY}",
+                "m",
+                {"OPENAI_API_KEY": KEY},
+                settings.session_type,
             ),
-            settings=SessionSettings("m", voice="alloy"),
-            frames=self._frames,
+            settings=settings,
+            frames=self._frames[codec],
             catalogue=self.catalogue,
             watchdog_s=watchdog_s,
             connect_timeout_s=connect_s,
+            push_to_talk=push_to_talk,
         )
         ended: list[list[EventRow]] = []
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from typing import Any
 
 from bench.analysis.moments import Label
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
+
+LARGEST = 1e12
+"""Beyond it no index, no millisecond and no second means anything: 30 years are 1e12 ms."""
 
 MESSAGE_LIMIT = 300
 """Characters kept of what a server or network said."""
@@ -17,8 +19,12 @@ MESSAGE_LIMIT = 300
 
 def parsed(detail: object) -> dict[str, Any]:
     """The JSON object of a row's `detail`; empty when it holds none, as where it is missing."""
-    if not isinstance(detail, str):
-        return {}
+    return _object(detail) if isinstance(detail, str) else {}
+
+
+@functools.lru_cache(maxsize=4096)
+def _object(detail: str) -> dict[str, Any]:
+    # Several look at one row, and many rows say the same; nobody changes what it says.
     try:
         value = json.loads(detail)
     except (ValueError, RecursionError):
@@ -27,10 +33,10 @@ def parsed(detail: object) -> dict[str, Any]:
 
 
 def number(value: object) -> float | None:
-    """A finite number, or None."""
+    """A number of at most LARGEST either way, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if -LARGEST <= value <= LARGEST else None
 
 
 def text(value: object) -> str | None:

@@ -254,9 +254,9 @@ def _is_fault(row: EventRow) -> bool:
     """Whether a row of _FAULT_KINDS reports something as wrong."""
     match row.kind:
         case Kind.CLOSED:
-            return parsed(row.detail).get("by") != "client"
+            return text(parsed(row.detail).get("by")) != "client"
         case Kind.RESPONSE_DONE:
-            return parsed(row.detail).get("status") in {"failed", "incomplete"}
+            return text(parsed(row.detail).get("status")) in {"failed", "incomplete"}
     return True
 
 

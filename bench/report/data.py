@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.analysis.clock import RunClock
-from bench.analysis.detail import parsed
+from bench.analysis.detail import parsed, text
 from bench.analysis.pacing import lateness_ms
 from bench.analysis.sessions import SessionIndex
 from bench.runs.pieces import FilePieces
@@ -145,7 +145,7 @@ class ReportData:
             elif kind == "closed" and session_id in opened:
                 opened.remove(session_id)
                 marks.append((since_start_s, "closed", session_id))
-                if parsed(row["detail"]).get("by") not in {None, "client"}:
+                if text(parsed(row["detail"]).get("by")) not in {None, "client"}:
                     marks.append((since_start_s, "error", session_id))
         return pd.DataFrame(marks, columns=["since_start_s", "mark", "session_id"])
 

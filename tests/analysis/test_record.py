@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.analysis.clock import RunClock, worker_of
 from bench.analysis.metrics import METRICS
@@ -250,3 +253,24 @@ def test_every_metric_is_found_by_its_own_name():
     assert list(METRICS)[:2] == ["ttfa_ms", "voice_to_voice_ms"]
     assert all(name == metric.name for name, metric in METRICS.items())
     assert {metric.better for metric in METRICS.values()} == {"lower", "higher"}
+
+
+def turns_file(pieces):
+    """The bytes of turns.parquet."""
+    buffer = io.BytesIO()
+    pq.write_table(turns_arrow(read_record(RUN, pieces, []).turns_table()), buffer)
+    return buffer.getvalue()
+
+
+@given(data=st.data())
+def test_turns_are_the_same_bytes_however_the_events_lie(golden, data):
+    rows = [
+        row._replace(session_id=f"w{number % 2}-{number:05d}")
+        for number, name in enumerate(sorted(golden))
+        for row in golden[name]
+    ]
+    by_worker = [row for worker in ("w0", "w1") for row in rows if row.session_id[:2] == worker]
+    expected = turns_file(in_pieces(sorted(rows, key=lambda row: row.at_ns), len(rows)))
+    assert turns_file(in_pieces(by_worker, 50)) == expected
+    shuffled = data.draw(st.permutations(rows))
+    assert turns_file(in_pieces(shuffled, data.draw(st.integers(5, 200)))) == expected

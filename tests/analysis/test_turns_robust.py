@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.attribution import Attribution
+from bench.analysis.tables import turns_arrow, turns_table
 from bench.analysis.turns import assemble_session
 from bench.dialects.base import Kind
 
@@ -253,3 +255,24 @@ def test_different_rows_of_one_number_count_both_in_whatever_order(golden):
     assembly = assemble_session([*rows, double])
     assert assembly == assemble_session([double, *rows])
     assert "recorded twice" not in {left.reason for left in assembly.unattributed}
+
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+NAMES = ["turn", "utterance", "duration_ms", "speech_start_ms", "speech_end_ms", "pauses"]
+NAMES += ["watchdog_s", "trusted", "reason", "by", "code", "status", "error_code", "transcript"]
+SAID = st.dictionaries(st.sampled_from(NAMES), VALUE)
+
+
+@given(data=st.data())
+def test_a_detail_may_say_anything(golden, data):
+    rows = golden[data.draw(st.sampled_from(sorted(golden)))]
+    index = data.draw(st.sampled_from([i for i, row in enumerate(rows) if row.detail]))
+    said = json.loads(rows[index].detail) | data.draw(SAID)
+    detail = data.draw(st.just(json.dumps(said)) | st.text(max_size=5))
+    damaged = [*rows[:index], rows[index]._replace(detail=detail), *rows[index + 1 :]]
+    turns = assemble_session(damaged).turns
+    assert len(turns_arrow(turns_table(turns))) == len(turns)

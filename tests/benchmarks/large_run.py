@@ -99,6 +99,7 @@ class WorkerRecord:
         self._size = size
         self._random = np.random.default_rng(worker)
         sessions = np.arange(worker, size.sessions, WORKERS)
+        self._sessions = sessions
         caller, round_ = sessions % CALLERS, sessions // CALLERS
         length_ms = TURN_MS * TURNS_PER_SESSION + 2 * OPENING_MS
         self.start_ns = ZERO_NS + MS * (caller * TURN_MS // CALLERS + round_ * length_ms + 300)
@@ -238,8 +239,10 @@ class WorkerRecord:
     def frames(self) -> pa.Table:
         """Rows of APPEND_SCHEMA by part, session and index."""
         start_ns, length_ns = self.start_ns, self.end_ns() - self.start_ns
-        turns = np.bincount(self._session, minlength=len(self.ids))
-        amounts = self._size.frames * turns // self._size.turns
+        first = self._sessions * TURNS_PER_SESSION
+        ends = np.minimum([first, first + TURNS_PER_SESSION], self._size.turns)
+        before, after = self._size.frames * ends // self._size.turns
+        amounts = after - before
         session = np.repeat(np.arange(len(amounts)), amounts)
         index = np.arange(len(session)) - np.repeat(np.cumsum(amounts) - amounts, amounts)
         chunk_ns = np.repeat(length_ns // np.maximum(amounts, 1), amounts)

@@ -605,3 +605,23 @@ def test_a_very_long_message_comes_without_the_middle_of_its_base64() -> None:
         assert len(long.data) + long.elided_bytes == len(text)
         assert (after.data, after.elided_bytes) == (b"next", 0)
         assert not transport.stirred
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_a_record_that_found_no_room_at_all_is_not_made_anew() -> None:
+    with connected_by_tls() as (transport, peer):
+        sock = transport._sock
+
+        class Full:
+            """No room once, as when the frame before has just filled it."""
+
+            send = staticmethod(Narrow().send)
+            close = sock.close
+
+        transport._sock = cast("_socket.socket", Full())
+        assert not transport.send(text_frame(b"first"), 0)
+        assert not transport.send(text_frame(b"second"), 1)
+        assert transport.flush() == []
+        transport._sock = sock
+        assert transport.flush() == [0, 1]
+        assert peer.texts(2) == [b"first", b"second"]

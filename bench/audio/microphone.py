@@ -38,7 +38,7 @@ def chunks_of_speech(
 
 
 def chunks_of_tone(tone: NDArray[np.int16], codec: Codec, chunk_ms: int) -> list[bytes]:
-    """One loop of room tone as encoded chunks of `chunk_ms`, whole ones only."""
+    """One loop of what sounds while nobody speaks, as encoded chunks, whole ones only."""
     per_chunk = SAMPLE_RATE_HZ * chunk_ms // 1000
     return _encode(tone[: len(tone) // per_chunk * per_chunk], codec, chunk_ms)
 

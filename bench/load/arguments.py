@@ -5,13 +5,11 @@ Importing it must stay cheap and must not import locust: gevent's plugin point d
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from typing import Any
 
-from bench.problem import Problem
+from bench.load.checks import CHECKS
 
 DEFAULT_PORT = 8765
 DEFAULT_HOST = f"ws://127.0.0.1:{DEFAULT_PORT}"
@@ -63,63 +61,162 @@ def add_arguments(parser: Any) -> None:
         help="Voice to ask for. Default: the dialect's, for openai marin",
     )
     option(
+        "--codec",
+        type=CHECKS["codec"],
+        default="",
+        metavar="<name>",
+        help="Format of the audio both ways: pcm16, pcm16_16k, pcmu or pcma. Default: the "
+        "dialect's, mostly pcm16",
+    )
+    option(
+        "--input-codec",
+        type=CHECKS["input_codec"],
+        default="",
+        metavar="<name>",
+        help="Format of the audio to the server. Default: --codec",
+    )
+    option(
+        "--output-codec",
+        type=CHECKS["output_codec"],
+        default="",
+        metavar="<name>",
+        help="Format of the audio from the server. Default: --codec",
+    )
+    option(
+        "--session-type",
+        type=CHECKS["session_type"],
+        default="realtime",
+        metavar="<type>",
+        help="realtime, or transcription: what is said is written down and nobody answers. "
+        "Default: realtime",
+    )
+    option(
+        "--output-modality",
+        type=CHECKS["output_modality"],
+        default="audio",
+        metavar="<audio|text>",
+        help="What replies are made of. Default: audio",
+    )
+    option(
+        "--instructions",
+        default="",
+        metavar="<text>",
+        help="What the model is told to be. Default: nothing",
+    )
+    option(
+        "--max-output-tokens",
+        type=CHECKS["max_output_tokens"],
+        default=None,
+        metavar="<n|off>",
+        help="Longest reply. Default: off, which leaves it to the server",
+    )
+    option(
         "--transcription-model",
         default="",
         metavar="<name>",
         help="Ask for transcripts of the caller's speech by this model. Default: none",
     )
     option(
+        "--language",
+        type=CHECKS["language"],
+        default="",
+        metavar="<code>",
+        help="Language of the caller's speech, for transcripts: en, pt-BR. Default: unsaid",
+    )
+    option(
         "--chunk-ms",
-        type=_CHECKS["chunk_ms"],
+        type=CHECKS["chunk_ms"],
         default=20,
         metavar="<20..100>",
         help="Audio per append event, in steps of 10 ms. Default: 20",
     )
     option(
         "--room-tone-dbfs",
-        type=_CHECKS["room_tone_dbfs"],
+        type=CHECKS["room_tone_dbfs"],
         default=-65.0,
         metavar="<dBFS|off>",
-        help="Level of the noise sent while nobody speaks; off sends digital zeros. Default: -65",
+        help="Level of the room tone; off sends digital zeros. Default: -65",
+    )
+    option(
+        "--tail",
+        default="room-tone",
+        metavar="<name>",
+        help="What the microphone hears while nobody speaks: room-tone, silence, or a clip "
+        "without speech, looped, such as bed_babble. Default: room-tone",
+    )
+    option(
+        "--push-to-talk",
+        action="store_true",
+        default=False,
+        help="Send audio of utterances only; needs --turn-detection none",
+    )
+    option(
+        "--turn-detection",
+        type=CHECKS["turn_detection"],
+        default="server_vad",
+        metavar="<name>",
+        help="Who ends a turn: server_vad, semantic_vad, or none: the caller then commits and "
+        "asks for the response. Default: server_vad",
+    )
+    option(
+        "--eagerness",
+        type=CHECKS["eagerness"],
+        default="auto",
+        metavar="<name>",
+        help="semantic_vad: how soon it answers: low, medium, high or auto. Default: auto",
+    )
+    option(
+        "--vad-interrupt",
+        type=CHECKS["vad_interrupt"],
+        default="on",
+        metavar="<on|off>",
+        help="Whether the caller's speech stops a reply. Default: on",
+    )
+    option(
+        "--vad-idle-timeout-ms",
+        type=CHECKS["vad_idle_timeout_ms"],
+        default=None,
+        metavar="<ms|off>",
+        help="server_vad: speak to a caller who has said nothing for so long. Default: off",
     )
     option(
         "--vad-silence-ms",
-        type=_CHECKS["vad_silence_ms"],
+        type=CHECKS["vad_silence_ms"],
         default=500,
         metavar="<ms>",
         help="server_vad: silence that ends a turn. Default: 500",
     )
     option(
         "--vad-threshold",
-        type=_CHECKS["vad_threshold"],
+        type=CHECKS["vad_threshold"],
         default=0.5,
         metavar="<0..1>",
         help="server_vad: how sure it must be of speech. Default: 0.5",
     )
     option(
         "--vad-prefix-padding-ms",
-        type=_CHECKS["vad_prefix_padding_ms"],
+        type=CHECKS["vad_prefix_padding_ms"],
         default=300,
         metavar="<ms>",
         help="server_vad: audio kept from before the onset. Default: 300",
     )
     option(
         "--watchdog-s",
-        type=_CHECKS["watchdog_s"],
+        type=CHECKS["watchdog_s"],
         default=10.0,
         metavar="<s>",
         help="Give a turn up after so long without a sign of an answer. Default: 10",
     )
     option(
         "--connect-timeout-s",
-        type=_CHECKS["connect_timeout_s"],
+        type=CHECKS["connect_timeout_s"],
         default=10.0,
         metavar="<s>",
         help="Give up opening a session after so long. Default: 10",
     )
     option(
         "--warmup-s",
-        type=_CHECKS["warmup_s"],
+        type=CHECKS["warmup_s"],
         default=0.0,
         metavar="<s>",
         help="Keep turns begun before this out of the percentiles. Default: 0",
@@ -139,65 +236,6 @@ def add_arguments(parser: Any) -> None:
         default=False,
         help="Print a line of sessions, turns and latency while running",
     )
-
-
-def _chunk_ms(text: str) -> int:
-    value: int = _number(int, text)
-    if value not in range(20, 101, 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is not 20, 30, … 100 ms")
-    return value
-
-
-def _room_tone(text: str) -> float | None:
-    if text == "off":
-        return None
-    value: float = _number(float, text)
-    if not -100 <= value <= -20:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between -100 and -20 dBFS, nor 'off'")
-    return value
-
-
-def _between(kind: type[int] | type[float], low: float, high: float) -> Any:
-    def check(text: str) -> int | float:
-        value: int | float = _number(kind, text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not between {low:g} and {high:g}")
-        return value
-
-    return check
-
-
-def _number(kind: Any, text: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-_CHECKS: dict[str, Callable[[str], Any]] = {
-    "chunk_ms": _chunk_ms,
-    "room_tone_dbfs": _room_tone,
-    "vad_silence_ms": _between(int, 0, 10_000),
-    "vad_threshold": _between(float, 0.0, 1.0),
-    "vad_prefix_padding_ms": _between(int, 0, 5_000),
-    "watchdog_s": _between(float, 0.5, 600.0),
-    "connect_timeout_s": _between(float, 0.1, 600.0),
-    "warmup_s": _between(float, 0.0, 86_400.0),
-}
-
-
-def check_again(options: Any) -> None:
-    """Check values once more: Locust's web page sets them without asking our types.
-
-    Raises:
-        Problem: a value is out of its range.
-    """
-    for name, check in _CHECKS.items():
-        value = getattr(options, name)
-        try:
-            setattr(options, name, check("off" if value is None else str(value)))
-        except argparse.ArgumentTypeError as error:
-            raise Problem(f"--{name.replace('_', '-')}: {error}") from None
 
 
 class _BeforeLocustMain(MetaPathFinder):

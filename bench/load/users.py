@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
 
 import gevent
 from locust import User
@@ -29,6 +29,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 REDIAL_PAUSE_S = 0.5
 """Least time between two attempts of one user, also when its wait time is zero."""
+
+ITEMS_REMEMBERED = 400
+"""Of a caller whose sessions break: what was said last."""
 
 
 class TurnFailed(Exception):  # noqa: N818 - shown in Locust's list of failures
@@ -87,10 +90,16 @@ class RealtimeUser(User):
 
     abstract = True
     host = DEFAULT_HOST
+    asks: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the class's own, whatever the flags say: fields of SessionSettings by name, and
+    `push_to_talk`."""
+    remembers: ClassVar[bool] = False
+    """Whether a session that takes the place of a broken one is told what was said before."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self._session: CallerSession | None = None
+        self._history: list[dict[str, Any]] = []
 
     @property
     def session(self) -> CallerSession:
@@ -103,6 +112,7 @@ class RealtimeUser(User):
             self._hang_up()
             while self._session is None:
                 self._session = self._dial()
+            self._session.replay(self._history)
         return self._session
 
     def run(self) -> None:  # type: ignore[misc] # the only hook no subclass forgets to call
@@ -160,8 +170,16 @@ class RealtimeUser(User):
         try:
             session = cast(
                 "CallerSession",
-                worker.open_session(CallerSession, type(self).__name__, self._on_turn),
+                worker.open_session(
+                    CallerSession,
+                    type(self).__name__,
+                    self._on_turn,
+                    worker.plan_of(type(self), self.asks),
+                ),
             )
+        except Problem as problem:
+            lifecycle_of(self.environment).abort(str(problem))
+            raise StopUser from None
         except ConnectError as error:
             self._fire("setup", (time.monotonic() - started_s) * 1000, error)
             return None
@@ -172,6 +190,8 @@ class RealtimeUser(User):
 
     def _hang_up(self) -> None:
         session, self._session = self._session, None
+        if session is not None and self.remembers:
+            self._history = [*self._history, *session.history()][-ITEMS_REMEMBERED:]
         worker = lifecycle_of(self.environment).worker
         if session is None or worker is None:
             return
@@ -187,7 +207,7 @@ class RealtimeUser(User):
 
         Whoever listens to Locust's events may wait; where the engine called, nobody may.
         """
-        rows = list(record.turn_rows)
+        rows = record.turn_rows
         if gevent.getcurrent() is gevent.get_hub():
             gevent.spawn(self._show, rows)
         else:

@@ -6,7 +6,7 @@ import inspect
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from bench.load.hub import EngineLoop
-from bench.load.plan import make_call_plan
+from bench.load.plan import make_call_plan, plan_of_class
 from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
 from bench.runs.folder import RunFolder, part_files
 from bench.runs.recorder import Recorder, SessionRecord
+from bench.session.call_plan import CallPlan
 from bench.session.realtime import RealtimeSession
 from bench.session.stamps import StampClock, read_anchor
 
@@ -45,7 +46,9 @@ class RunWorker:
         report: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self.name = name
-        self.plan = make_call_plan(environment.parsed_options, environment.host)
+        self._options, self._host = environment.parsed_options, environment.host
+        self.plan = make_call_plan(self._options, self._host)
+        self._class_plans: dict[type, CallPlan] = {}
         self.open_sessions: set[RealtimeSession] = set()
         self.lateness_p99_ms: float | None = None
         self._folder = RunFolder(folder)
@@ -69,19 +72,31 @@ class RunWorker:
         self._flusher = gevent.spawn(self._flush_until_closing)
         report("opened", {"worker": name, **self._facts()})
 
+    def plan_of(self, user_class: type, asks: Mapping[str, Any]) -> CallPlan:
+        """The run's plan with what a class of users asks for itself; made once for each class.
+
+        Raises:
+            Problem: it can't be had.
+        """
+        if user_class not in self._class_plans:
+            plan = plan_of_class(self.plan, self._options, self._host, asks)
+            self._class_plans[user_class] = plan
+        return self._class_plans[user_class]
+
     def open_session(
         self,
         session_class: type[RealtimeSession],
         user: str,
         on_turn: Callable[[SessionRecord], None],
+        plan: CallPlan | None = None,
     ) -> RealtimeSession:
-        """Open one more session.
+        """Open one more session, by the run's plan or another.
 
         Raises:
             ConnectError: the target refused.
         """
         session = session_class(
-            self.plan,
+            plan or self.plan,
             self._loop.engine,
             self._stamps,
             self._recorder.begin_session(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from websockets.frames import Frame, Opcode
 
@@ -13,6 +13,10 @@ from bench.audio.codec import Codec
 from bench.audio.microphone import chunks_of_speech, chunks_of_tone, room_tone
 from bench.audio.utterance import Utterance
 from bench.dialects.base import Dialect
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def text_frame(text: bytes) -> bytes:
@@ -47,14 +51,30 @@ class FrameStore:
     """
 
     def __init__(
-        self, dialect: Dialect, codec: Codec, chunk_ms: int, tone_dbfs: float | None
+        self,
+        dialect: Dialect,
+        codec: Codec,
+        chunk_ms: int,
+        tail: NDArray[np.int16] | float | None,
     ) -> None:
+        """`tail` is what sounds while nobody speaks: samples at 24 kHz that are looped.
+
+        A number is the level of room tone in dBFS, None digital silence.
+        """
         self.codec = codec
         self.chunk_ms = chunk_ms
+        self._dialect = dialect
         self._envelope = dialect.append_envelope()
-        self._tone_samples = room_tone(tone_dbfs)
+        samples = room_tone(tail) if tail is None or isinstance(tail, float | int) else tail
+        self._tone_samples = samples
         self._speech: dict[str, tuple[bytes, ...]] = {}
-        self.tone = self._frame(chunks_of_tone(self._tone_samples, codec, chunk_ms))
+        self.tone = self._frame(chunks_of_tone(samples, codec, chunk_ms))
+
+    def in_codec(self, codec: Codec) -> FrameStore:
+        """The same in another format; itself if it is the same."""
+        if codec is self.codec:
+            return self
+        return FrameStore(self._dialect, codec, self.chunk_ms, self._tone_samples)
 
     def speech(self, utterance: Utterance) -> tuple[bytes, ...]:
         """Frames of one utterance over room tone."""

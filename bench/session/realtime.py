@@ -233,7 +233,7 @@ class RealtimeSession:
         """As Turn.wait."""
         self._turns.wait_turn(state)
 
-    def outcome_of(self, turn_index: int) -> str | None:  # noqa: ARG002 - for who can tell
+    def outcome_of(self, turn_index: int) -> str | None:
         """As Turn.outcome: nobody judges here; bench.load's sessions ask bench.analysis."""
         return None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.load import arguments
+from bench.load import arguments, checks
 from bench.problem import Problem
 
 DEFAULTS = {
@@ -17,8 +17,22 @@ DEFAULTS = {
     "header": None,
     "model": "",
     "voice": "",
+    "codec": "",
+    "input_codec": "",
+    "output_codec": "",
+    "session_type": "realtime",
+    "output_modality": "audio",
+    "instructions": "",
+    "max_output_tokens": None,
     "transcription_model": "",
+    "language": "",
     "chunk_ms": 20,
+    "tail": "room-tone",
+    "push_to_talk": False,
+    "turn_detection": "server_vad",
+    "eagerness": "auto",
+    "vad_interrupt": "on",
+    "vad_idle_timeout_ms": None,
     "room_tone_dbfs": -65.0,
     "vad_silence_ms": 500,
     "vad_threshold": 0.5,
@@ -55,6 +69,17 @@ def test_defaults(parse: Callable[..., Any]) -> None:
         ("--fixtures", "my clips", "my clips"),
         ("--run-id", "x", "x"),
         ("--header", "X-Tenant: ${TENANT}", ["X-Tenant: ${TENANT}"]),
+        ("--codec", "pcmu", "pcmu"),
+        ("--input-codec", "pcm16_16k", "pcm16_16k"),
+        ("--output-codec", "pcma", "pcma"),
+        ("--turn-detection", "none", "none"),
+        ("--eagerness", "low", "low"),
+        ("--vad-idle-timeout-ms", "5000", 5_000),
+        ("--vad-idle-timeout-ms", "off", None),
+        ("--max-output-tokens", "1", 1),
+        ("--max-output-tokens", "off", None),
+        ("--language", "pt-BR", "pt-BR"),
+        ("--tail", "bed_babble", "bed_babble"),
     ],
 )
 def test_value_is_taken(parse: Callable[..., Any], flag: str, text: str, value: Any) -> None:
@@ -86,6 +111,17 @@ def test_value_is_taken(parse: Callable[..., Any], flag: str, text: str, value: 
         ("--watchdog-s", "ten"),
         ("--connect-timeout-s", "0"),
         ("--warmup-s", "-0.1"),
+        ("--codec", "opus"),
+        ("--codec", "PCMU"),
+        ("--session-type", "translation"),
+        ("--output-modality", "video"),
+        ("--turn-detection", "null"),
+        ("--eagerness", "eager"),
+        ("--vad-interrupt", "yes"),
+        ("--vad-idle-timeout-ms", "10"),
+        ("--max-output-tokens", "0"),
+        ("--max-output-tokens", "inf"),
+        ("--language", "English"),
     ],
 )
 def test_bad_value_is_named_with_its_option(
@@ -108,7 +144,7 @@ def test_every_option_has_a_variable_a_metavar_and_help_that_states_its_default(
         assert action.option_strings == [f"--{action.dest.replace('_', '-')}"]
         assert action.env_var == f"RTBENCH_{action.dest.upper()}"
         assert action.help, action.dest
-        if action.dest == "progress":
+        if DEFAULTS[action.dest] is False:
             continue
         assert action.metavar, action.dest
         default = DEFAULTS[action.dest]
@@ -159,13 +195,14 @@ def test_bad_value_from_the_environment_is_refused(
 
 
 def test_no_option_takes_a_key(parser: Any) -> None:
-    assert not [a.dest for a in parser._actions if "key" in a.dest or "token" in a.dest]
+    known = [a.dest for a in parser._actions if a.dest != "max_output_tokens"]
+    assert not [dest for dest in known if "key" in dest or "token" in dest]
 
 
 def test_checking_again_keeps_good_values(parse: Callable[..., Any]) -> None:
     options = parse("--room-tone-dbfs", "off", "--watchdog-s", "2.5")
     before = vars(options).copy()
-    arguments.check_again(options)
+    checks.check_again(options)
     assert vars(options) == before
 
 
@@ -180,6 +217,9 @@ def test_checking_again_keeps_good_values(parse: Callable[..., Any]) -> None:
         ("watchdog_s", -1.0),
         ("connect_timeout_s", 0.0),
         ("warmup_s", "soon"),
+        ("codec", "opus"),
+        ("turn_detection", ""),
+        ("max_output_tokens", -1),
     ],
 )
 def test_value_set_past_the_parser_is_refused(
@@ -189,12 +229,12 @@ def test_value_set_past_the_parser_is_refused(
     options = parse()
     setattr(options, name, value)
     with pytest.raises(Problem, match=f"^--{name.replace('_', '-')}: "):
-        arguments.check_again(options)
+        checks.check_again(options)
 
 
 def test_everything_that_is_checked_by_type_is_checked_again(parser: Any) -> None:
     typed = {a.dest for a in parser._actions if a.dest in DEFAULTS and a.type is not None}
-    assert typed == set(arguments._CHECKS)
+    assert typed == set(checks.CHECKS)
 
 
 def test_importing_it_imports_neither_locust_nor_gevent() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bench.audio.catalogue import Catalogue
-from bench.dialects.base import ServerVad, Transcription
-from bench.load.plan import describe_options, make_call_plan, plan_hash
+from bench.dialects.base import SemanticVad, ServerVad, Transcription
+from bench.load.plan import describe_options, make_call_plan, plan_hash, plan_of_class
 from bench.problem import Problem
 
 KEY = "sk-not-to-be-seen"
@@ -182,6 +182,118 @@ def test_options_reach_the_plan(parse: Callable[..., Any]) -> None:
     assert plan.frames.chunk_ms == 60
 
 
+def test_a_codec_is_for_both_ways_unless_one_is_told(parse: Callable[..., Any]) -> None:
+    both = make_call_plan(parse("--codec", "pcma"), None)
+    assert (both.settings.input_codec, both.settings.output_codec) == ("pcma", "pcma")
+    assert both.frames.codec.rate_hz == 8_000
+    one = make_call_plan(parse("--codec", "pcma", "--output-codec", "pcm16"), None)
+    assert (one.settings.input_codec, one.settings.output_codec) == ("pcma", "pcm16")
+    with pytest.raises(Problem, match="dialect openai: input codec 'pcm16_16k' is not taken"):
+        make_call_plan(parse("--codec", "pcm16_16k"), None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "detection"),
+    [
+        (("--turn-detection", "none"), None),
+        (("--turn-detection", "semantic_vad"), SemanticVad()),
+        (("--turn-detection", "semantic_vad", "--eagerness", "low"), SemanticVad("low")),
+        (("--vad-interrupt", "off"), ServerVad(interrupt_response=False)),
+        (("--vad-idle-timeout-ms", "6000"), ServerVad(idle_timeout_ms=6_000)),
+    ],
+)
+def test_turn_detection(
+    parse: Callable[..., Any], arguments: tuple[str, ...], detection: object
+) -> None:
+    assert make_call_plan(parse(*arguments), None).settings.turn_detection == detection
+
+
+def test_what_a_session_is_told_to_be(parse: Callable[..., Any]) -> None:
+    told = (
+        "--instructions",
+        "Be brief.",
+        "--max-output-tokens",
+        "90",
+        "--output-modality",
+        "text",
+    )
+    settings = make_call_plan(parse(*told), None).settings
+    assert (settings.instructions, settings.max_output_tokens) == ("Be brief.", 90)
+    assert settings.output_modality == "text"
+
+
+def test_a_session_that_only_transcribes_goes_elsewhere(parse: Callable[..., Any]) -> None:
+    arguments = ("--session-type", "transcription", "--transcription-model", "t")
+    plan = make_call_plan(parse(*arguments, "--language", "it"), None)
+    assert plan.endpoint.url.endswith("/v1/realtime?intent=transcription")
+    assert plan.settings.transcription == Transcription("t", "it")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--push-to-talk",), "--push-to-talk: .* add --turn-detection none"),
+        (("--eagerness", "low"), "--eagerness low: server_vad has none"),
+        (
+            ("--turn-detection", "none", "--vad-idle-timeout-ms", "5000"),
+            "--vad-idle-timeout-ms 5000: none has none",
+        ),
+        (("--language", "it"), "--language 'it': .* add --transcription-model"),
+        (("--session-type", "transcription"), "by which model"),
+        (("--tail", "question"), "--tail 'question': somebody speaks in it"),
+        (("--tail", "bed_bable"), "did you mean 'bed_babble'"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    parse: Callable[..., Any], arguments: tuple[str, ...], problem: str
+) -> None:
+    with pytest.raises(Problem, match=problem) as caught:
+        make_call_plan(parse(*arguments), None)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_tail_is_looped_while_nobody_speaks(parse: Callable[..., Any]) -> None:
+    bed = make_call_plan(parse("--tail", "bed_pink"), None)
+    assert len(bed.frames.tone) == 4_000 // 20
+    assert bed.frames._tone_samples.any()
+    silent = make_call_plan(parse("--tail", "silence"), None)
+    assert not silent.frames._tone_samples.any()
+
+
+class TestPlanOfClass:
+    def test_is_the_runs_without_anything_of_its_own(self, parse: Callable[..., Any]) -> None:
+        options = parse()
+        plan = make_call_plan(options, None)
+        assert plan_of_class(plan, options, None, {}) is plan
+
+    def test_has_what_the_class_asks_for(self, parse: Callable[..., Any]) -> None:
+        options = parse("--transcription-model", "t")
+        plan = make_call_plan(options, None)
+        asks = {"input_codec": "pcmu", "turn_detection": None, "push_to_talk": True}
+        own = plan_of_class(plan, options, None, asks)
+        assert own.settings.turn_detection is None
+        assert own.settings.transcription == Transcription("t")
+        assert own.frames.codec.name == "pcmu"
+        assert own.push_to_talk
+        assert own.catalogue is plan.catalogue
+        assert plan_of_class(plan, options, None, {"voice": "v"}).frames is plan.frames
+
+    @pytest.mark.parametrize(
+        ("asks", "problem"),
+        [
+            ({"turn_taking": None}, "asks 'turn_taking': no such setting; there are input_codec"),
+            ({"push_to_talk": True}, "add --turn-detection none"),
+            ({"output_codec": "pcm16_16k"}, "output codec 'pcm16_16k' is not taken"),
+        ],
+    )
+    def test_refuses_what_cannot_be_had(
+        self, parse: Callable[..., Any], asks: dict[str, Any], problem: str
+    ) -> None:
+        options = parse()
+        with pytest.raises(Problem, match=problem):
+            plan_of_class(make_call_plan(options, None), options, None, asks)
+
+
 def test_no_transcription_unless_asked_for(parse: Callable[..., Any]) -> None:
     assert make_call_plan(parse(), None).settings.transcription is None
 
@@ -244,6 +356,20 @@ class TestPlanHash:
             ("--model", "other"),
             ("--voice", "other"),
             ("--transcription-model", "some"),
+            ("--codec", "pcmu"),
+            ("--input-codec", "pcmu"),
+            ("--output-codec", "pcmu"),
+            ("--session-type", "transcription"),
+            ("--output-modality", "text"),
+            ("--instructions", "Be brief."),
+            ("--max-output-tokens", "9"),
+            ("--language", "it"),
+            ("--tail", "silence"),
+            ("--push-to-talk",),
+            ("--turn-detection", "none"),
+            ("--eagerness", "low"),
+            ("--vad-interrupt", "off"),
+            ("--vad-idle-timeout-ms", "5000"),
         ],
     )
     def test_an_option_that_shapes_the_run_changes_it(

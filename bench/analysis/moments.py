@@ -182,6 +182,14 @@ class TurnMoments:
     ended_ns: int | None = None
     end_reason: str | None = None
 
+    def let_go(self) -> None:
+        """Break the circles of turn, marks and responses, so that memory comes back at once.
+
+        Turns are assembled while frames are due, and a garbage collection would hold them up.
+        """
+        for circle in (self.starts, self.stops, self.responses):
+            circle.clear()
+
     def is_over_at(self, position_ms: float) -> bool:
         """Whether it had ended before that position in its clip was due to leave the caller."""
         if self.ended_ns is None:

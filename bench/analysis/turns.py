@@ -135,9 +135,12 @@ def assemble_session(rows: Sequence[Row], warm_until_ns: int | None = None) -> S
         attribution.leave(row.kind, "recorded twice", row.at_ns)
     session_id = ordered[0].session_id if ordered else ""
     told = [row for row in ordered if isinstance(row, EventRow)]
+    turns = [_turn(moments, warm_until_ns) for moments in attribution.turns]
+    for moments in attribution.turns:
+        moments.let_go()
     return SessionAssembly(
         _session(session_id, told),
-        [_turn(moments, warm_until_ns) for moments in attribution.turns],
+        turns,
         [
             Unattributed(session_id, str(kind), left.at_ns, reason, left.count)
             for (kind, reason), left in attribution.left.items()

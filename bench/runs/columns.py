@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA, EventRow
+from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA
 
 # What stands for None in a column of numbers, until the table is made. No host has been up for
 # minus 292 years, no turn is the minus first, and no server can say NaN in JSON.
@@ -50,24 +50,41 @@ class EventColumns:
     def __len__(self) -> int:
         return len(self._seq)
 
-    def add(self, session: int, row: EventRow) -> None:
-        """Take in a row of session number `session`."""
+    def add(self, session: int, row: tuple[Any, ...]) -> None:
+        """Take in a row of session number `session`: the values of an EventRow."""
+        (
+            _,
+            seq,
+            turn_index,
+            direction,
+            kind,
+            wire_type,
+            at_ns,
+            read_ns,
+            size_bytes,
+            audio_ms,
+            silence_ms,
+            item_id,
+            response_id,
+            server_ms,
+            detail,
+        ) = row
         words, texts = self._words, self._texts
         self._session.append(session)
-        self._seq.append(row.seq)
-        self._turn.append(_NO_TURN if row.turn_index is None else row.turn_index)
-        self._direction.append(words.setdefault(row.direction, len(words)))
-        self._kind.append(words.setdefault(row.kind, len(words)))
-        self._type.append(words.setdefault(row.type, len(words)))
-        self._at_ns.append(row.at_ns)
-        self._read_ns.append(_NO_INT if row.read_ns is None else row.read_ns)
-        self._size_bytes.append(_NO_INT if row.size_bytes is None else row.size_bytes)
-        self._audio_ms.append(_NO_FLOAT if row.audio_ms is None else row.audio_ms)
-        self._silence_ms.append(_NO_FLOAT if row.silence_ms is None else row.silence_ms)
-        self._item.append(texts.setdefault(row.item_id, len(texts)))
-        self._response.append(texts.setdefault(row.response_id, len(texts)))
-        self._server_ms.append(_NO_FLOAT if row.server_ms is None else row.server_ms)
-        self._detail.append(texts.setdefault(row.detail, len(texts)))
+        self._seq.append(seq)
+        self._turn.append(_NO_TURN if turn_index is None else turn_index)
+        self._direction.append(words.setdefault(direction, len(words)))
+        self._kind.append(words.setdefault(kind, len(words)))
+        self._type.append(words.setdefault(wire_type, len(words)))
+        self._at_ns.append(at_ns)
+        self._read_ns.append(_NO_INT if read_ns is None else read_ns)
+        self._size_bytes.append(_NO_INT if size_bytes is None else size_bytes)
+        self._audio_ms.append(_NO_FLOAT if audio_ms is None else audio_ms)
+        self._silence_ms.append(_NO_FLOAT if silence_ms is None else silence_ms)
+        self._item.append(texts.setdefault(item_id, len(texts)))
+        self._response.append(texts.setdefault(response_id, len(texts)))
+        self._server_ms.append(_NO_FLOAT if server_ms is None else server_ms)
+        self._detail.append(texts.setdefault(detail, len(texts)))
 
     def table(self, session_ids: Sequence[str]) -> pa.Table:
         """Rows of EVENT_SCHEMA; `session_ids` by session number."""

@@ -16,15 +16,23 @@ from bench.runs.event import EventRow
 class SessionRecord:
     """The pen of one session: gives its rows their id and order."""
 
-    __slots__ = ("_recorder", "_seq", "number", "session_id", "turn_rows")
+    __slots__ = ("_recorder", "_seq", "_turn_rows", "number", "session_id")
 
     def __init__(self, recorder: Recorder, session_id: str, number: int) -> None:
         self.session_id = session_id
         self.number = number
         self._recorder = recorder
         self._seq = 0
-        self.turn_rows: list[EventRow] = []
-        """Rows since the latest utterance began, or the session, for figures shown live."""
+        self._turn_rows: list[tuple[Any, ...]] = []  # bare: collections lose sight of them
+
+    @property
+    def turn_rows(self) -> list[EventRow]:
+        """Rows since `begin_turn_rows`, or the session began, for figures shown live."""
+        return list(map(EventRow._make, self._turn_rows))
+
+    def begin_turn_rows(self) -> None:
+        """Forget the rows before those of the next turn."""
+        self._turn_rows.clear()
 
     def event(
         self,
@@ -44,7 +52,7 @@ class SessionRecord:
         detail: dict[str, Any] | None = None,
     ) -> None:
         """Record one event; the columns are those of `EventRow`."""
-        row = EventRow(
+        row = (
             self.session_id,
             self._seq,
             turn_index,
@@ -62,7 +70,7 @@ class SessionRecord:
             None if detail is None else json.dumps(detail, ensure_ascii=False),
         )
         self._seq += 1
-        self.turn_rows.append(row)
+        self._turn_rows.append(row)
         self._recorder.events.add(self.number, row)
 
     def append(self, index: int, due_ns: int, sent_ns: int, offered_ns: int | None = None) -> None:

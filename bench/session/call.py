@@ -201,7 +201,7 @@ class Call:
             time.monotonic_ns(), speech_end_ns, watchdog_s, **options
         )
         self._turn_noted = False
-        self.record.turn_rows.clear()
+        self.record.begin_turn_rows()
         return state
 
     def end_turn(self, reason: TurnEnd) -> None:

@@ -74,8 +74,7 @@ class Line:
 
     def take_early(self) -> None:
         """Pass on what came together with the upgrade; call it once, before anything else."""
-        for message in self._transport.early():
-            self._on_message(message)
+        self._pass_on(self._transport.early())
 
     @property
     def kernel_stamps(self) -> bool:
@@ -171,11 +170,14 @@ class Line:
 
     def on_readable(self) -> None:
         """Read once and pass on what came."""
-        for message in self._transport.receive():
+        self._pass_on(self._transport.receive())
+
+    def _pass_on(self, messages: list[Message]) -> None:
+        for message in messages:
             self._on_message(message)
         if not self._transport.stirred:
             return
-        if self._transport.peer_closed:  # our answer is out; its TCP may stay open for long
+        if self._transport.over:  # our answer is out; its TCP may stay open for long
             self.leave()
             return
         if self._transport.congested:  # an answer to a ping may have found no room

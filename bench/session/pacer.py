@@ -95,8 +95,8 @@ class Pacer:
                 try:
                     stream.send_due()
                 except Exception as error:  # noqa: BLE001 - it ends, the others go on
-                    stream.next_due_ns = None
                     self._on_fault(stream, error)
+                    stream.next_due_ns = None
                 sent += 1
             if slot.place == len(slot.streams):
                 self._move_on(key, slot)

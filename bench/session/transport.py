@@ -21,6 +21,9 @@ MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 """A message over this closes the session: four times the largest the protocol allows."""
 
 RECEIVE_BYTES = 65_536
+WAITING_LIMIT = 4_096
+"""Frames that may wait for room: a peer that pings and never reads would fill the memory."""
+
 FLUSHED_FRAMES = 32
 """Frames sent by one `flush`: a peer that reads again after long must not hold up the others."""
 
@@ -106,9 +109,9 @@ class Transport:
         return self._broken is None and self._protocol.state is State.OPEN
 
     @property
-    def peer_closed(self) -> bool:
-        """Whether the server's close frame has come; nothing more will."""
-        return self._protocol.close_rcvd is not None
+    def over(self) -> bool:
+        """Whether the server has closed or broken the protocol; nothing more will come."""
+        return self._protocol.close_rcvd is not None or self._protocol.parser_exc is not None
 
     @property
     def closed(self) -> Closed | None:
@@ -127,6 +130,8 @@ class Transport:
         """Send a whole frame; False when (part of) it waits for `flush`."""
         if self._backlog:
             self._backlog.append((frame, index))
+            if len(self._backlog) > WAITING_LIMIT:
+                self.give_up("the target asks and does not read")
             return False
         try:
             data = frame if self._tls is None else self._tls.encrypt(frame)
@@ -227,7 +232,7 @@ class Transport:
     def drop(self) -> list[int]:
         """Close the socket now; indexes of the frames that waited and are lost."""
         if self._broken is None and self._protocol.state is not State.CLOSED:
-            self._broken = "dropped"
+            self._broken = str(self._protocol.parser_exc or "dropped")
         lost = [index for _, index in self._backlog if index is not None]
         self._backlog.clear()
         self._rest = None

@@ -562,3 +562,14 @@ def test_messages_of_one_read_stop_when_the_line_is_left(engine: Engine) -> None
         caller.peer.send(*(frame(b"%d" % n) for n in range(5)))
         turn(engine, lambda: caller.line.gone)
         assert heard == [b"0", b"1"]
+
+
+def test_a_server_that_breaks_the_protocol_ends_the_line_though_its_tcp_stays(
+    engine: Engine,
+) -> None:
+    with calling(engine) as caller:
+        caller.line.start_microphone(0)
+        caller.peer.send(text_frame(b"masked, as only clients do"))
+        turn(engine, lambda: caller.line.gone)
+        (farewell,) = caller.farewells
+        assert farewell == Closed("network", None, "incorrect masking")

@@ -88,8 +88,8 @@ def test_bounds_hold_the_truth_as_often_as_they_say(scores):
         below += shift.high < 0
         above += shift.low > 0
     # One in twenty on either side; three in twenty would come once in a hundred thousand times.
-    assert below <= 20
-    assert above <= 20
+    assert 3 <= below <= 20
+    assert 3 <= above <= 20
 
 
 def test_turns_of_a_session_are_not_taken_for_independent():

@@ -16,23 +16,24 @@ from bench.runs.event import EventRow
 class SessionRecord:
     """The pen of one session: gives its rows their id and order."""
 
-    __slots__ = ("_recorder", "_seq", "_turn_rows", "number", "session_id")
+    __slots__ = ("_recorder", "_seq", "_turn_values", "number", "session_id")
 
     def __init__(self, recorder: Recorder, session_id: str, number: int) -> None:
         self.session_id = session_id
         self.number = number
         self._recorder = recorder
         self._seq = 0
-        self._turn_rows: list[tuple[Any, ...]] = []  # bare: collections lose sight of them
+        self._turn_values: list[Any] = []  # one flat list: nothing new for a collection to visit
 
     @property
     def turn_rows(self) -> list[EventRow]:
         """Rows since `begin_turn_rows`, or the session began, for figures shown live."""
-        return list(map(EventRow._make, self._turn_rows))
+        values = iter(self._turn_values)
+        return list(map(EventRow._make, zip(*[values] * len(EventRow._fields), strict=True)))
 
     def begin_turn_rows(self) -> None:
         """Forget the rows before those of the next turn."""
-        self._turn_rows.clear()
+        self._turn_values.clear()
 
     def event(
         self,
@@ -70,7 +71,7 @@ class SessionRecord:
             None if detail is None else json.dumps(detail, ensure_ascii=False),
         )
         self._seq += 1
-        self._turn_rows.append(row)
+        self._turn_values += row
         self._recorder.events.add(self.number, row)
 
     def append(self, index: int, due_ns: int, sent_ns: int, offered_ns: int | None = None) -> None:

@@ -12,9 +12,9 @@ from bench.audio.utterance import Utterance
 from bench.dialects.base import Kind, ServerEvent, SessionSettings
 from bench.dialects.sent import text_item, tool_result_item
 from bench.session.call import Call
-from bench.session.tools import ROUNDS_LIMIT, as_output, tool_output
+from bench.session.tools import ToolAnswers, as_output
 from bench.session.turn_notes import clip_labels, detection_name, request_labels
-from bench.session.turn_options import Then, ToolFunction, TurnOptions
+from bench.session.turn_options import Then, TurnOptions
 from bench.session.turn_state import Expects, ToolCall, TurnEnd, TurnState
 from bench.session.waiting import wait
 
@@ -22,7 +22,7 @@ _MS = 1_000_000
 QUIET_S = 3.0
 """Silence after a sound that must not be answered: no server waits so long to answer it."""
 
-TURNS_REMEMBERED = 200
+TURNS_REMEMBERED = 50
 POLL_S = 0.05
 
 
@@ -36,9 +36,9 @@ class TurnTaking:
         self.settings = settings
         """What the session was last asked to be."""
         self._call = call
-        self._functions: Mapping[str, ToolFunction] = {}
-        self._rounds = 0
-        self._past: deque[tuple[str | None, TurnState]] = deque(maxlen=TURNS_REMEMBERED)
+        self._tools = ToolAnswers(call)
+        self._said: str | None = None
+        self._past: deque[tuple[str, str]] = deque(maxlen=TURNS_REMEMBERED)
 
     @property
     def under_way(self) -> TurnState | None:
@@ -252,6 +252,7 @@ class TurnTaking:
         silent = expects is Expects.SILENCE
         watchdog_s = options.get("watchdog_s", self._call.plan.watchdog_s)
         functions = options.get("answer_tools")
+        self._past.append(self._words())
         state = self._call.begin_turn(
             speech_end_ns,
             watchdog_s,
@@ -261,8 +262,8 @@ class TurnTaking:
             answers_tools=functions is not None,
         )
         state.began_ns = at_ns
-        self._functions, self._rounds = functions or {}, 0
-        self._past.append((said, state))
+        self._tools.begin(functions or {})
+        self._said = said
         detail = {
             "turn": state.index,
             "kind": kind,
@@ -275,34 +276,21 @@ class TurnTaking:
         return state
 
     def _keep_up(self) -> None:
-        """Answer the tools that were called, once the response that calls them is done."""
         state = self.under_way
-        if state is None or not state.answers_tools or not state.open_calls:
-            return
-        if state.open_responses or state.owed_responses:
-            return
-        self._rounds += 1
-        if self._rounds > ROUNDS_LIMIT:
-            state.answers_tools = False
-            return
-        calls, state.open_calls = state.open_calls, []
-        state.owed_responses += 1
-        for call in calls:
-            output = tool_output(self._functions, call)
-            if self._call.ended:  # it may have taken its time
-                return
-            item = tool_result_item(call.call_id, output)
-            self._call.send(Kind.ITEM_CREATE, item=item)
-        state.progress_ns = time.monotonic_ns()
-        self._call.send(Kind.RESPONSE_CREATE)
+        if state is not None and state.answers_tools and state.open_calls:
+            self._tools.answer(state)
 
     def history(self) -> list[dict[str, Any]]:
         """Items of what was said so far, as the caller knows it; the oldest first."""
         items = []
-        for said, state in self._past:
-            words = said or (state.transcripts and " ".join(state.transcripts))
-            if words:
-                items.append(text_item(words))
-            if state.reply_texts:
-                items.append(text_item(" ".join(state.reply_texts), "assistant"))
+        for said, replied in (*self._past, self._words()):
+            items += [text_item(said)] if said else []
+            items += [text_item(replied, "assistant")] if replied else []
         return items
+
+    def _words(self) -> tuple[str, str]:
+        """What was said and replied in the latest turn."""
+        state = self._call.conversation.turn
+        if state is None:
+            return "", ""
+        return self._said or " ".join(state.transcripts), " ".join(state.reply_texts)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.runs.event import APPEND_SCHEMA, EVENT_SCHEMA, SCHEMA_VERSION
+from tests.benchmarks.row_columns import Rows, Words, dictionary, in_schema, known, own_words
 
 MS = 1_000_000
 WORKERS = 2
@@ -64,33 +65,6 @@ class Size:
         return -(-self.turns // TURNS_PER_SESSION)
 
 
-class Rows:
-    """Rows of many sessions under way, as chunks of columns."""
-
-    def __init__(self) -> None:
-        self._chunks: list[dict[str, NDArray[Any]]] = []
-
-    def add(self, session: NDArray[np.int64], at_ns: NDArray[np.int64], **columns: Any) -> None:
-        """One row for each of `session`; a column is one value, or one for each row."""
-        filled = {"session": session, "at_ns": at_ns, **columns}
-        shape = {name: np.broadcast_to(value, len(session)) for name, value in filled.items()}
-        self._chunks.append(shape)
-
-    def columns(self, defaults: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        """Every row, in the order of its session and instant."""
-        whole = {
-            name: np.concatenate(
-                [
-                    chunk.get(name, np.broadcast_to(default, len(chunk["session"])))
-                    for chunk in self._chunks
-                ]
-            )
-            for name, default in defaults.items()
-        }
-        order = np.lexsort((whole["at_ns"], whole["session"]))
-        return {name: values[order] for name, values in whole.items()}
-
-
 class WorkerRecord:
     """What one worker of the run recorded."""
 
@@ -121,7 +95,7 @@ class WorkerRecord:
 
     def events(self) -> pa.Table:
         """Rows of EVENT_SCHEMA by instant."""
-        rows, details, ids = Rows(), _Words(), _Words()
+        rows, details, ids = Rows(), Words(), Words()
         self._converse(rows, details, ids)
         sessions = np.arange(len(self.ids))
         for kind, direction, at_ms, detail in OPENING:
@@ -152,9 +126,9 @@ class WorkerRecord:
         received = found["direction"] == "in"
         lag_ns = self._random.exponential(0.2 * MS, len(order)).astype(np.int64)
         columns = {
-            "session_id": _dictionary(found["session"], self.ids),
+            "session_id": dictionary(found["session"], self.ids),
             "seq": pa.array(seq[order]),
-            "turn_index": _known(found["turn"]),
+            "turn_index": known(found["turn"]),
             "direction": pa.array(found["direction"]).dictionary_encode(),
             "kind": pa.array(found["kind"]).dictionary_encode(),
             "type": pa.array(np.where(received, found["kind"], "")).dictionary_encode(),
@@ -169,9 +143,9 @@ class WorkerRecord:
             "response_id": ids.take(found["response"]),
             "detail": details.take(found["detail"]),
         }
-        return _in_schema(columns, EVENT_SCHEMA)
+        return in_schema(columns, EVENT_SCHEMA)
 
-    def _converse(self, rows: Rows, details: _Words, ids: _Words) -> None:
+    def _converse(self, rows: Rows, details: Words, ids: Words) -> None:
         """Every turn: most are answered; some are cut off, unanswered or failed."""
         size, session, number = self._size, self._session, self._number
         began_ns = self.start_ns[session] + MS * (OPENING_MS + self._turn * TURN_MS)
@@ -251,40 +225,12 @@ class WorkerRecord:
         unsent = self._random.random(len(index)) < 0.000_5
         order = np.lexsort((index, session, (due_ns - ZERO_NS) // (PART_MS * MS)))
         columns = {
-            "session_id": _dictionary(session[order], self.ids),
+            "session_id": dictionary(session[order], self.ids),
             "index": pa.array(index[order]),
             "due_ns": pa.array(due_ns[order]),
             "sent_ns": pa.array((due_ns + late_ns)[order], mask=unsent[order]),
         }
-        return _in_schema(columns, APPEND_SCHEMA)
-
-
-class _Words:
-    """Distinct strings by code; code -1 is no string."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-
-    def code(self, word: str) -> int:
-        return self._codes.setdefault(word, len(self._codes))
-
-    def take(self, codes: NDArray[np.int64]) -> pa.Array:
-        return pa.array(list(self._codes), pa.string()).take(_known(codes))
-
-
-def _known(values: NDArray[np.int64]) -> pa.Array:
-    return pa.array(values, mask=values < 0)
-
-
-def _dictionary(codes: NDArray[np.int64], words: list[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(words))
-
-
-def _in_schema(columns: dict[str, pa.Array], schema: pa.Schema) -> pa.Table:
-    """The columns that the schema names; one it names and we do not know is null."""
-    rows = len(columns["session_id"])
-    arrays = [columns.get(field.name, pa.nulls(rows, field.type)) for field in schema]
-    return pa.table(arrays, names=schema.names).cast(schema)
+        return in_schema(columns, APPEND_SCHEMA)
 
 
 def _parts(table: pa.Table, instant: str) -> Iterator[pa.Table]:
@@ -312,7 +258,7 @@ def write_run(folder: Path, size: Size) -> None:
             for number, part in enumerate(_parts(table, instant)):
                 path = parts / f"{record.name}-{number:05}.{name}.parquet"
                 # A part has words of its own, as a worker has that knows no other part.
-                own = pa.table([_own_words(c) for c in part.columns], schema=table.schema)
+                own = pa.table([own_words(c) for c in part.columns], schema=table.schema)
                 pq.write_table(own, path, compression="zstd")
         workers[record.name] = {
             "host": "load-1",
@@ -338,9 +284,3 @@ def write_run(folder: Path, size: Size) -> None:
         "environment": {},
     }
     (folder / "run.json").write_text(json.dumps(run), "utf-8")
-
-
-def _own_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pa.types.is_dictionary(column.type):
-        return column
-    return column.cast(pa.string()).dictionary_encode().cast(column.type)

@@ -42,7 +42,10 @@ class Margin:
 
 @dataclass(frozen=True, slots=True)
 class GateRules:
-    """What makes an alarm and what a pass must rule out; DESIGN's effect floor by default."""
+    """What makes an alarm, and what a pass must rule out.
+
+    `alpha` is the chance of even one false alarm of a gate, `confidence` that of each bound.
+    """
 
     alpha: float = 0.01
     confidence: float = 0.95

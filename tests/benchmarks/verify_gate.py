@@ -18,8 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import ceil, sqrt
-from statistics import NormalDist
+from math import ceil
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from bench.analysis.finding import INCONCLUSIVE, PASS, REGRESSION
 from bench.analysis.gate import judge
 from bench.analysis.history import ASSUMED_NOISE, run_noise
-from bench.analysis.shift import rank_scores
+from tests.benchmarks.common_gates import mann_whitney, p95
 from tests.benchmarks.simulated_runs import RATES, Build, Run, compare, interleave, simulate
 
 Pair = tuple[Run, Run, dict[str, float]]
@@ -232,17 +231,6 @@ def tell(case: Case, share: float, seed: int) -> Told:
         p95_alarms += bool(p95(second) > 1.1 * p95(first))
         turn_alarms += mann_whitney(first, second) < 0.05
     return Told(case, trials, verdicts, p95_alarms, turn_alarms, judged_s / trials * 1e3)
-
-
-def p95(values: np.ndarray) -> float:
-    return float(np.quantile(values, 0.95, method="inverted_cdf"))
-
-
-def mann_whitney(first: np.ndarray, second: np.ndarray) -> float:
-    """How rarely turns, taken for independent, would be so much slower by chance."""
-    ranks = rank_scores(np.concatenate([first, second]))
-    deviation = ranks[len(first) :].sum() / sqrt(len(first) * len(second) / len(ranks) / 12)
-    return NormalDist().cdf(-deviation)
 
 
 @dataclass(frozen=True)

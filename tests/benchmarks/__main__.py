@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,15 +97,22 @@ def main() -> None:
     began_s = time.monotonic()
     measured: dict[str, list[Section]] = {}
     for name, measure in STEPS.items():
-        if not options.steps or name in options.steps:
-            benchmark.say(f"{name}, at {(time.monotonic() - began_s) / 60:.1f} min")
+        if options.steps and name not in options.steps:
+            continue
+        benchmark.say(f"{name}, at {(time.monotonic() - began_s) / 60:.1f} min")
+        try:
             measured[name] = [measure(benchmark)]
+        except Exception:  # noqa: BLE001 - what the other steps found must not be lost
+            benchmark.say(traceback.format_exc())
+            measured[name] = [Section(f"{name}: failed, see above")]
+        else:
+            if options.write:
+                found = {name: measured[name]}
+                write_results(add_results(read_results(), found, benchmark.levels))
     print(f"\nMachine: {describe_machine(describe_host())}.\nLoad: {describe_duty()}.\n")
     print(text_table([section for sections in measured.values() for section in sections]))
     if options.json:
         options.json.write_text(json.dumps(benchmark.trials, indent=1), encoding="utf-8")
-    if options.write:
-        write_results(add_results(read_results(), measured, benchmark.levels))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ _DEFAULT_LEVEL = 1_000
 _QUIET_SHARE = 0.1
 _QUIET_WAIT_S = 10
 _OTHERS_LIMIT = 0.05
+_LONG_S = 120
 
 
 @dataclass(slots=True)
@@ -43,11 +44,12 @@ class Benchmark:
         """Run a trial when the machine is quiet; say and keep what came of it.
 
         `judge` takes the pace of a part of it, in place of that of all sessions in the window.
-        It is repeated, once, when other processes took of its cores and it failed. None when it
+        Unless it is long, it is repeated, once, when other processes took of its cores and it failed. None when it
         left no record: then it was too much for the client.
         """
         outcome = self._attempt(trial, judge)
-        if outcome is not None and outcome.others_share > _OTHERS_LIMIT and not holds(outcome):
+        disturbed = outcome is not None and outcome.others_share > _OTHERS_LIMIT
+        if disturbed and not holds(outcome) and trial.seconds < _LONG_S:
             self.say("      once more: others had part of its cores")
             outcome = self._attempt(trial, judge)
         return outcome

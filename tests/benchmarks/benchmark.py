@@ -44,8 +44,8 @@ class Benchmark:
         """Run a trial when the machine is quiet; say and keep what came of it.
 
         `judge` takes the pace of a part of it, in place of that of all sessions in the window.
-        Unless it is long, it is repeated, once, when other processes took of its cores and it failed. None when it
-        left no record: then it was too much for the client.
+        Unless it is long, it is repeated once when it failed and others had part of its cores.
+        None when it left no record: then it was too much for the client.
         """
         outcome = self._attempt(trial, judge)
         disturbed = outcome is not None and outcome.others_share > _OTHERS_LIMIT

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.dialects.base import Kind, ServerEvent
-from bench.session.conversation import Conversation, Setup
-from bench.session.turn_state import TurnEnd, TurnState
+from bench.session.conversation import HANDSHAKE, Conversation, Setup
+from bench.session.playback import Cut
+from bench.session.turn_state import Expects, ToolCall, TurnEnd, TurnState
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -25,11 +28,14 @@ def event(kind: Kind, response_id: str | None = None, status: str | None = None)
 class Call:
     """A session that is ready, whose turn began at 7 s and ends its speech at 10 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.conversation = Conversation()
         self.conversation.receive(event(Kind.SESSION_CREATED), 1, None)
         self.conversation.receive(event(Kind.SESSION_UPDATED), 2, None)
-        self.turn: TurnState = self.conversation.begin_turn(7 * S, SPEECH_END, WATCHDOG_S)
+        self.turn: TurnState = self.conversation.begin_turn(
+            7 * S, SPEECH_END, WATCHDOG_S, **options
+        )
+        self.before = self.turn
 
     def hear(
         self,
@@ -94,6 +100,35 @@ class TestSetup:
         call.hear(8 * S, Kind.ERROR)
         assert call.conversation.setup is Setup.READY
         assert call.ended_at(9 * S) is None
+
+    @pytest.mark.parametrize(
+        ("awaits", "states"),
+        [
+            (HANDSHAKE, [Setup.AWAIT_CREATED, Setup.AWAIT_UPDATED, Setup.READY]),
+            ({Kind.SESSION_CREATED}, [Setup.AWAIT_CREATED, Setup.READY, Setup.READY]),
+            ({Kind.SESSION_UPDATED}, [Setup.AWAIT_UPDATED, Setup.AWAIT_UPDATED, Setup.READY]),
+            (set(), [Setup.READY, Setup.READY, Setup.READY]),
+        ],
+    )
+    def test_only_what_the_server_sends_is_awaited(
+        self, awaits: set[Kind], states: list[Setup]
+    ) -> None:
+        conversation = Conversation(frozenset(awaits))
+        seen = [conversation.setup]
+        for kind in (Kind.SESSION_CREATED, Kind.SESSION_UPDATED):
+            conversation.receive(event(kind), 1, None)
+            seen.append(conversation.setup)
+        assert seen == states
+        conversation.receive(event(Kind.ERROR), 2, None)
+        assert conversation.setup is Setup.READY
+
+    def test_every_update_is_counted(self) -> None:
+        call = Call()
+        assert call.conversation.updates == 1
+        assert call.hear(8 * S, Kind.SESSION_UPDATED)
+        call.conversation.end_turn(TurnEnd.STOPPED)
+        assert call.hear(9 * S, Kind.SESSION_UPDATED)
+        assert call.conversation.updates == 3
 
 
 class TestTurn:
@@ -272,6 +307,171 @@ class TestTurn:
         assert call.turn.ended is TurnEnd.DONE
 
 
+class TestRequests:
+    """Responses that the client asks for."""
+
+    def test_one_that_is_owed_holds_the_turn(self) -> None:
+        call = Call(owed_responses=1)
+        call.reply(10_500 * MS, "r1", audio_ms=100)
+        assert call.ended_at(11 * S) is TurnEnd.DONE
+        call = Call(owed_responses=2)
+        call.reply(10_500 * MS, "r1", audio_ms=100)
+        assert call.ended_at(11 * S) is None
+        assert call.ended_at(10_600 * MS + 8 * S) is TurnEnd.WATCHDOG
+
+    def test_calls_of_tools_hold_a_turn_that_answers_them(self) -> None:
+        call = Call(answers_tools=True)
+        call.hear(11 * S, Kind.RESPONSE_CREATED, "r1")
+        called = ServerEvent(
+            Kind.TOOL_CALL, "", response_id="r1", detail={"call_id": "c", "name": "f"}
+        )
+        assert call.conversation.receive(called, 11 * S, None)
+        call.hear(11 * S, Kind.RESPONSE_DONE, "r1", "completed")
+        assert call.turn.open_calls == [ToolCall("c", "f", "")]
+        assert call.ended_at(12 * S) is None
+        call.turn.open_calls.clear()
+        call.turn.owed_responses += 1
+        call.reply(13 * S, "r2", audio_ms=100)
+        assert call.ended_at(14 * S) is TurnEnd.DONE
+
+    def test_calls_that_nobody_answers_do_not(self) -> None:
+        call = Call()
+        call.hear(11 * S, Kind.RESPONSE_CREATED, "r1")
+        call.hear(11 * S, Kind.TOOL_CALL, "r1")
+        call.hear(11 * S, Kind.RESPONSE_DONE, "r1", "completed")
+        assert call.ended_at(11 * S) is TurnEnd.DONE
+
+    def test_a_reply_that_was_cancelled_on_request_is_the_end(self) -> None:
+        call = Call()
+        call.hear(11 * S, Kind.RESPONSE_CREATED, "r1")
+        call.turn.cancel_asked = True
+        call.hear(12 * S, Kind.RESPONSE_DONE, "r1", "cancelled")
+        assert call.ended_at(12 * S) is TurnEnd.DONE
+
+
+class TestSilence:
+    """A turn in which nothing should come."""
+
+    def test_is_over_when_it_was_quiet_long_enough(self) -> None:
+        call = Call(expects=Expects.SILENCE, quiet_s=3.0)
+        assert call.conversation.next_ns() == 13 * S
+        assert call.ended_at(13 * S - 1) is None
+        assert call.ended_at(13 * S) is TurnEnd.DONE
+
+    def test_hears_a_reply_that_should_not_be_to_its_end(self) -> None:
+        call = Call(expects=Expects.SILENCE, quiet_s=3.0)
+        call.reply(12_900 * MS, "r1", audio_ms=2_000)
+        assert call.ended_at(14_949 * MS) is None
+        assert call.ended_at(14_950 * MS) is TurnEnd.DONE
+
+    def test_is_given_up_while_the_server_hears_speech_for_ever(self) -> None:
+        call = Call(expects=Expects.SILENCE, quiet_s=3.0)
+        call.hear(11 * S, Kind.SPEECH_STARTED)
+        assert call.ended_at(13 * S) is None
+        assert call.ended_at(19 * S) is TurnEnd.WATCHDOG
+
+
+class TestTranscript:
+    """A turn that ends with its words."""
+
+    def words(self, call: Call, at_ns: int, kind: Kind, item_id: str = "i1") -> bool:
+        told = {"transcript": f"{item_id}."} if kind is Kind.INPUT_TRANSCRIPT_DONE else None
+        return call.conversation.receive(
+            ServerEvent(kind, "", item_id=item_id, detail=told), at_ns, None
+        )
+
+    def test_ends_when_all_that_was_committed_is_written_down(self) -> None:
+        call = Call(expects=Expects.TRANSCRIPT)
+        self.words(call, 9 * S, Kind.COMMITTED, "i1")
+        self.words(call, 11 * S, Kind.COMMITTED, "i2")
+        assert not self.words(call, 11 * S, Kind.INPUT_TRANSCRIPT_DONE, "i1")
+        assert call.ended_at(11 * S) is None
+        assert self.words(call, 12 * S, Kind.INPUT_TRANSCRIPT_FAILED, "i2")
+        assert call.ended_at(12 * S) is TurnEnd.DONE
+        assert call.turn.transcripts == ["i1."]
+
+    def test_words_before_the_caller_was_done_are_not_all(self) -> None:
+        call = Call(expects=Expects.TRANSCRIPT)
+        self.words(call, 8 * S, Kind.COMMITTED)
+        assert not self.words(call, 9 * S, Kind.INPUT_TRANSCRIPT_DONE)
+        assert call.ended_at(17 * S) is None
+        self.words(call, 17 * S, Kind.INPUT_TRANSCRIPT_DELTA, "i2")
+        assert call.ended_at(24 * S) is None
+        assert call.ended_at(25 * S) is TurnEnd.WATCHDOG
+
+    def test_a_turn_that_wants_a_reply_keeps_them_and_goes_on(self) -> None:
+        call = Call()
+        assert not self.words(call, 11 * S, Kind.INPUT_TRANSCRIPT_DONE)
+        assert call.turn.transcripts == ["i1."]
+        assert call.ended_at(12 * S) is None
+
+
+class TestTalkedOver:
+    """The caller speaks while a reply sounds."""
+
+    def begun(self) -> Call:
+        """At 12 s a reply of a minute sounds since 11 s; at 12 s the caller begins to speak."""
+        call = Call()
+        call.hear(11 * S, Kind.RESPONSE_CREATED, "r1")
+        self.delta(call, 11 * S, "r1", 60_000)
+        call.conversation.end_turn(TurnEnd.TALKED_OVER)
+        call.before = call.turn
+        call.turn = call.conversation.begin_turn(12 * S, 14 * S, WATCHDOG_S)
+        return call
+
+    def delta(self, call: Call, at_ns: int, response_id: str, audio_ms: float) -> None:
+        call.conversation.receive(
+            ServerEvent(Kind.OUTPUT_AUDIO_DELTA, "", f"of {response_id}", response_id),
+            at_ns,
+            audio_ms,
+        )
+
+    def test_the_reply_sounds_until_the_server_has_heard_the_caller(self) -> None:
+        call = self.begun()
+        self.delta(call, 12_100 * MS, "r1", 1_000)
+        assert call.before.player.end_ns == 72 * S
+        assert call.turn.player.began_ns is None
+        assert call.hear(12_500 * MS, Kind.SPEECH_STARTED)
+        assert call.conversation.take_cuts() == [Cut("of r1", 1_500)]
+        assert call.conversation.take_cuts() == []
+        self.delta(call, 12_600 * MS, "r1", 1_000)
+        assert call.before.player.heard_ms(99 * S) == 1_500
+
+    def test_a_server_that_cancels_first_is_told_the_same(self) -> None:
+        call = self.begun()
+        assert call.hear(12_400 * MS, Kind.RESPONSE_DONE, "r1", "cancelled")
+        call.hear(12_500 * MS, Kind.SPEECH_STARTED)
+        assert call.conversation.take_cuts() == [Cut("of r1", 1_400)]
+
+    def test_the_old_reply_does_not_answer(self) -> None:
+        call = self.begun()
+        call.hear(12_500 * MS, Kind.SPEECH_STARTED)
+        call.hear(14_200 * MS, Kind.SPEECH_STOPPED)
+        call.hear(14_300 * MS, Kind.RESPONSE_DONE, "r1", "completed")
+        assert call.ended_at(15 * S) is None
+        call.reply(15 * S, "r2", audio_ms=100)
+        assert call.ended_at(16 * S) is TurnEnd.DONE
+
+    def test_a_sound_laid_over_a_reply_cuts_it_only_where_the_server_hears_it(self) -> None:
+        call = Call()
+        call.reply(11 * S, "r1", audio_ms=5_000)
+        call.hear(12 * S, Kind.SPEECH_STARTED)
+        assert call.turn.player.end_ns == 16_050 * MS
+        call.hear(12_100 * MS, Kind.SPEECH_STOPPED)
+        call.turn.overlaid, call.turn.quiet_ns = True, 20 * S
+        call.hear(13_050 * MS, Kind.SPEECH_STARTED)
+        call.hear(13_500 * MS, Kind.SPEECH_STOPPED)
+        assert call.turn.player.heard_ms(99 * S) == 2_000
+        assert call.ended_at(20 * S - 1) is None
+        assert call.ended_at(20 * S) is TurnEnd.DONE
+
+    def test_the_callers_own_device_may_stop(self) -> None:
+        call = Call()
+        self.delta(call, 11 * S, "r1", 5_000)
+        call.conversation.silence(12 * S)
+        assert call.conversation.take_cuts() == [Cut("of r1", 1_000)]
+
+
 class TestTurns:
     """One after another."""
 
@@ -320,7 +520,9 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("receive"), events, instants, audio),
         st.tuples(st.just("advance"), instants),
-        st.tuples(st.just("begin"), instants, instants, st.floats(0, 30)),
+        st.tuples(
+            st.just("begin"), instants, instants, st.floats(0, 30), st.sampled_from(Expects)
+        ),
         st.tuples(st.just("end"), st.sampled_from(list(TurnEnd))),
     ),
     max_size=40,
@@ -344,9 +546,11 @@ def test_no_course_of_events_raises_and_every_turn_ends_by_its_deadline(
             case ("advance", int(to_ns)):
                 now_ns = max(now_ns, to_ns)
                 conversation.advance(now_ns)
-            case ("begin", int(begin_ns), int(length_ns), float(watchdog_s)):
+            case ("begin", int(begin_ns), int(length_ns), float(watchdog_s), Expects() as what):
                 if conversation.turn is None or conversation.turn.ended is not None:
-                    turn = conversation.begin_turn(begin_ns, begin_ns + length_ns, watchdog_s)
+                    turn = conversation.begin_turn(
+                        begin_ns, begin_ns + length_ns, watchdog_s, expects=what
+                    )
                     turns.append((turn, None))
             case ("end", TurnEnd() as reason):
                 conversation.end_turn(reason)
@@ -359,7 +563,7 @@ def test_no_course_of_events_raises_and_every_turn_ends_by_its_deadline(
     if turn is not None and turn.ended is None:
         next_ns = conversation.next_ns()
         assert next_ns is not None
-        assert next_ns <= max(turn.deadline_ns, turn.player.end_ns)
+        assert next_ns <= max(turn.deadline_ns, turn.player.end_ns, turn.quiet_ns)
         if next_ns > now_ns:
             conversation.advance(next_ns - 1)
             assert turn.ended is None

@@ -141,13 +141,13 @@ class Call:
             detail={"chunk_ms": plan.frames.chunk_ms, "codec": plan.frames.codec.name},
         )
 
-    def close(self) -> None:
+    def close(self, reason: TurnEnd = TurnEnd.STOPPED) -> None:
         """Hang up: stop the microphone, close the WebSocket, wait a moment for the answer."""
         line = self._line
         if line is None or line.gone:
             return
         self.conversation.advance(time.monotonic_ns())  # nobody may have waited for the turn
-        self.end_turn(TurnEnd.STOPPED)
+        self.end_turn(reason)
         try:
             line.hang_up()
             deadline = time.monotonic() + CLOSE_TIMEOUT_S

@@ -18,7 +18,7 @@ from bench.session.stamps import StampClock
 from bench.session.turn import Turn
 from bench.session.turn_notes import clip_labels
 from bench.session.turn_options import RespondOptions, TurnOptions, response_fields, turn_fields
-from bench.session.turn_state import ToolCall, TurnState
+from bench.session.turn_state import ToolCall, TurnEnd, TurnState
 from bench.session.turn_taking import QUIET_S, TurnTaking
 
 _MS = 1_000_000
@@ -76,8 +76,12 @@ class RealtimeSession:
         self._call.open()
 
     def close(self) -> None:
-        """Hang up, in the middle of a reply too: the turn under way ends as stopped."""
+        """Hang up as the run ends: the turn under way ends as stopped."""
         self._call.close()
+
+    def hang_up(self) -> None:
+        """Hang up as a caller may, in the middle of a reply too; that is how its turn ends."""
+        self._call.close(TurnEnd.HUNG_UP)
 
     # what begins a turn
 

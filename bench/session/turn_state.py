@@ -16,6 +16,8 @@ class TurnEnd(enum.StrEnum):
     WATCHDOG = "watchdog"
     TALKED_OVER = "talked_over"
     """The caller began to speak while the reply was being heard."""
+    HUNG_UP = "hung_up"
+    """The caller left, as the scenario wants it."""
     DISCONNECTED = "disconnected"
     STOPPED = "stopped"
 

@@ -269,6 +269,7 @@ class TurnTaking:
             "kind": kind,
             "expects": expects.value,
             "detection": detection_name(self.settings),
+            "modality": self.settings.output_modality,
             **labels,
             "watchdog_s": watchdog_s,
         }

@@ -133,6 +133,7 @@ def test_an_utterance_is_noted_with_its_labels_on_the_audio_clock(stage: Stage) 
         "kind": "speech",
         "expects": "reply",
         "detection": "server_vad",
+        "modality": "audio",
         "utterance": "hello",
         "category": "command",
         "duration_ms": 300,

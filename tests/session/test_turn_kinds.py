@@ -423,7 +423,7 @@ class TestSession:
         caller = opened(stage, server)
         turn = caller.session.text("When is the last train to Boston?")
         assert caller.session.wait(5, until=lambda: turn.heard_ms > 50)
-        caller.session.close()
-        assert turn.ended is TurnEnd.STOPPED
+        caller.session.hang_up()
+        assert turn.ended is TurnEnd.HUNG_UP
         with pytest.raises(ConnectionError):
             caller.session.text("Hello?")

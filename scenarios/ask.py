@@ -11,7 +11,7 @@ class Ask(RealtimeUser):
     wait_time = between(0.5, 1.5)
 
     @task
-    def ask(self):
+    def ask(self) -> None:
         """Say the question and listen to the whole answer."""
         turn = self.session.say("question")
         turn.wait()

@@ -1,0 +1,26 @@
+"""How long does a caller on a telephone line wait, in G.711 both ways?"""
+
+from locust import between, task
+
+from bench.load.defaults import prefer
+from bench.load.users import RealtimeUser
+
+prefer(codec="pcmu")
+
+CALLS = ("phone", "quiet", "question_male_fast")
+
+
+class Telephony(RealtimeUser):
+    """Calls over a narrow line: a telephone's sound, a faint voice, a fast one.
+
+    `--codec pcma` is A-law, as in Europe; `--codec pcm16` the same callers on a wide line.
+    """
+
+    wait_time = between(0.5, 1.5)
+
+    @task
+    def call(self) -> None:
+        """Ask in each voice once."""
+        for utterance in CALLS:
+            self.session.say(utterance).wait()
+            self.wait()

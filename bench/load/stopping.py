@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 from gevent.pool import Group
+from locust.user.task import LOCUST_STATE_STOPPING
 
 STEP_S = 0.001
 USERS_PER_STEP = 2
@@ -22,6 +23,7 @@ def stop_in_turn(runner: Any, timeout_s: float) -> None:
     others: a greenlet that was killed has no arguments any more, by which it knows its users.
     """
     users = [greenlet.args[0] for greenlet in runner.user_greenlets if greenlet.args]
+    users = [user for user in users if user._state != LOCUST_STATE_STOPPING]
     asking = Group()
     for number, user in enumerate(users, 1):
         asking.spawn(user.stop)

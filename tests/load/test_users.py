@@ -29,6 +29,12 @@ class Session:
     def __init__(self):
         self.record = Simple(turn_rows=[])
 
+    def history(self):
+        return []
+
+    def replay(self, items):
+        pass
+
 
 class Worker:
     refuses = False
@@ -37,7 +43,10 @@ class Worker:
         self.switchboard = Switchboard(Simple(next_due_ns=None))
         self.opened, self.closed_s = [], []
 
-    def open_session(self, session_class, user, on_turn):
+    def plan_of(self, user_class, asks):
+        return None
+
+    def open_session(self, *asked):
         if self.refuses:
             raise ConnectError("refused", "no")
         self.opened.append(Session())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.analysis.acts import ACTS, note_act
 from bench.analysis.detail import fault_of, labels_of, number, parsed, text
 from bench.analysis.moments import Cause, Delta, ResponseMoments, TurnMoments
 from bench.analysis.placing import (
@@ -125,6 +126,14 @@ class Attribution:
             return "close of a session that was closed before"
         turn.closed_by = text(parsed(row.detail).get("by"))
         turn.closed_text = fault_of(row)
+        return None
+
+    def _acted(self, row: EventRow) -> str | None:
+        turn = self._under_way()
+        if turn is not None:
+            note_act(turn, row)
+            if row.kind == Kind.RESPONSE_CREATE:  # what follows answers it
+                self._cause = Cause(turn, None)
         return None
 
     def _error(self, row: EventRow) -> str | None:
@@ -262,6 +271,14 @@ class Attribution:
         response.note_text(row.at_ns)
         return None
 
+    def _tool_call(self, row: EventRow) -> str | None:
+        response, reason = self._response_of(row.response_id)
+        if response is None:
+            return reason
+        if response.called_ns is None:
+            response.called_ns = row.at_ns
+        return None
+
     def _response_done(self, row: EventRow) -> str | None:
         response, reason = self._response_of(row.response_id)
         if response is None:
@@ -284,6 +301,7 @@ _TAKE: dict[str, Callable[[Attribution, EventRow], str | None]] = {
     Kind.UTTERANCE: Attribution._utterance,
     Kind.TURN_ENDED: Attribution._turn_ended,
     Kind.CLOSED: Attribution._closed,
+    **dict.fromkeys(ACTS, Attribution._acted),
     Kind.ERROR: Attribution._error,
     Kind.SPEECH_STARTED: Attribution._speech_started,
     Kind.SPEECH_STOPPED: Attribution._speech_stopped,
@@ -292,5 +310,7 @@ _TAKE: dict[str, Callable[[Attribution, EventRow], str | None]] = {
     Kind.RESPONSE_CREATED: Attribution._response_created,
     Kind.OUTPUT_AUDIO_DELTA: Attribution._audio_delta,
     Kind.OUTPUT_TRANSCRIPT_DELTA: Attribution._output_transcript_delta,
+    Kind.OUTPUT_TEXT_DELTA: Attribution._output_transcript_delta,
+    Kind.TOOL_CALL: Attribution._tool_call,
     Kind.RESPONSE_DONE: Attribution._response_done,
 }

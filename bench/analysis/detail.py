@@ -6,7 +6,7 @@ import functools
 import json
 from typing import Any
 
-from bench.analysis.moments import Label
+from bench.analysis.moments import REPLY, Label
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
 
@@ -60,11 +60,15 @@ def _noted(note: str) -> tuple[int | None, dict[str, Any] | None]:
     """The turn and the labels that a note holds: a run says few clips, each many times."""
     detail = parsed(note)
     turn = number(detail.get("turn"))
+    kind = text(detail.get("kind")) or "speech"
     speech_start_ms = number(detail.get("speech_start_ms"))
     speech_end_ms = number(detail.get("speech_end_ms"))
+    if kind == "sound" and speech_end_ms is None:  # what the server hears for speech is in it
+        speech_start_ms, speech_end_ms = 0.0, number(detail.get("duration_ms"))
     if speech_start_ms is None or speech_end_ms is None:
         return None, None
     pauses = detail.get("pauses")
+    interrupts = number(detail.get("interrupts"))
     return None if turn is None else int(turn), {
         "utterance": text(detail.get("utterance")) or "",
         "category": text(detail.get("category")) or "",
@@ -74,6 +78,11 @@ def _noted(note: str) -> tuple[int | None, dict[str, Any] | None]:
         "pauses": _pauses(pauses if isinstance(pauses, list) else []),
         "watchdog_s": number(detail.get("watchdog_s")),
         "trusted": detail.get("trusted") is not False,
+        "kind": kind,
+        "expects": text(detail.get("expects")) or REPLY,
+        "detection": text(detail.get("detection")) or "server_vad",
+        "modality": text(detail.get("modality")) or "audio",
+        "interrupts": None if interrupts is None else int(interrupts),
     }
 
 

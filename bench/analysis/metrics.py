@@ -50,6 +50,14 @@ def _waited_ms(start_ns: int | None, turn: Turn) -> float | None:
     return waited if waited is not None and waited > 0 else None
 
 
+def _waited_for_audio_ms(start_ns: int | None, turn: Turn) -> float | None:
+    return _waited_ms(start_ns, turn) if turn.awaits_audio else None
+
+
+def _waited_for_detection_ms(start_ns: int | None, turn: Turn) -> float | None:
+    return _waited_ms(start_ns, turn) if turn.detected else None
+
+
 def _connect_ms(session: SessionRecord) -> float | None:
     return _ms(session.connect_started_ns, session.connected_ns)
 
@@ -59,19 +67,24 @@ def _setup_ms(session: SessionRecord) -> float | None:
 
 
 def _ttfa_ms(turn: Turn) -> float | None:
-    return _ms(turn.speech_end_ns, turn.first_audio_ns)
+    return _ms(turn.speech_end_ns, turn.first_audio_ns) if turn.awaits_audio else None
 
 
 def _voice_to_voice_ms(turn: Turn) -> float | None:
-    return _ms(turn.speech_end_ns, turn.first_audible_ns)
+    return _ms(turn.speech_end_ns, turn.first_audible_ns) if turn.awaits_audio else None
 
 
 def _endpointing_delay_ms(turn: Turn) -> float | None:
-    return _ms(turn.speech_end_ns, turn.speech_stopped_ns)
+    return _ms(turn.speech_end_ns, turn.speech_stopped_ns) if turn.detected else None
 
 
 def _response_latency_ms(turn: Turn) -> float | None:
-    return _ms(turn.speech_stopped_ns, turn.first_audio_ns)
+    return _ms(_turn_end_ns(turn), turn.first_audio_ns) if turn.awaits_audio else None
+
+
+def _turn_end_ns(turn: Turn) -> int | None:
+    """When the turn was known to have ended: by the server's word, or by the client's own."""
+    return turn.speech_stopped_ns if turn.detected else turn.requested_ns
 
 
 def _model_latency_ms(turn: Turn) -> float | None:
@@ -79,7 +92,7 @@ def _model_latency_ms(turn: Turn) -> float | None:
 
 
 def _onset_delay_ms(turn: Turn) -> float | None:
-    return _ms(turn.speech_start_ns, turn.speech_started_ns)
+    return _ms(turn.speech_start_ns, turn.speech_started_ns) if turn.detected else None
 
 
 def _transcript_ms(turn: Turn) -> float | None:
@@ -88,6 +101,25 @@ def _transcript_ms(turn: Turn) -> float | None:
 
 def _transcript_lead_ms(turn: Turn) -> float | None:
     return _ms(turn.first_audio_ns, turn.first_output_transcript_ns)
+
+
+def _tool_call_ms(turn: Turn) -> float | None:
+    return _ms(turn.speech_end_ns, turn.tool_call_ns)
+
+
+def _tool_reply_ms(turn: Turn) -> float | None:
+    replied = turn.tool_result_ns is not None and (turn.first_audio_ns or 0) > turn.tool_result_ns
+    return _ms(turn.tool_result_ns, turn.first_audio_ns) if replied else None
+
+
+def _barge_in_detect_ms(turn: Turn) -> float | None:
+    return None if turn.interrupts is None else _onset_delay_ms(turn)
+
+
+def _barge_in_stop_ms(turn: Turn) -> float | None:
+    """None too where all of the reply had come before: then there was nothing to stop."""
+    stopped_ms = _ms(turn.speech_start_ns, turn.interrupted_until_ns)
+    return stopped_ms if stopped_ms is not None and stopped_ms >= 0 else None
 
 
 def _delivery_factor(turn: Turn) -> float | None:
@@ -109,7 +141,7 @@ METRICS: dict[str, Metric] = {
             "From the true end of speech to the arrival of the reply's first audio.",
             f"speech end by {_SINCE_SPEECH_END}; first audio delta, as received",
             _ttfa_ms,
-            lambda turn: _waited_ms(turn.speech_end_ns, turn),
+            lambda turn: _waited_for_audio_ms(turn.speech_end_ns, turn),
         ),
         Metric(
             "voice_to_voice_ms",
@@ -121,7 +153,7 @@ METRICS: dict[str, Metric] = {
             "without a playout buffer: leading silence in the reply's audio counts.",
             f"speech end by {_SINCE_SPEECH_END}; audio deltas as received, decoded and played",
             _voice_to_voice_ms,
-            lambda turn: _waited_ms(turn.speech_end_ns, turn),
+            lambda turn: _waited_for_audio_ms(turn.speech_end_ns, turn),
         ),
         Metric(
             "endpointing_delay_ms",
@@ -132,7 +164,7 @@ METRICS: dict[str, Metric] = {
             "From the true end of speech to the arrival of speech_stopped. Negative: cut off.",
             f"speech end by {_SINCE_SPEECH_END}; speech_stopped, as received",
             _endpointing_delay_ms,
-            lambda turn: _waited_ms(turn.speech_end_ns, turn),
+            lambda turn: _waited_for_detection_ms(turn.speech_end_ns, turn),
         ),
         Metric(
             "response_latency_ms",
@@ -141,10 +173,11 @@ METRICS: dict[str, Metric] = {
             "turn",
             "Response latency",
             "From the arrival of speech_stopped to the reply's first audio. Time to first audio "
-            "is exactly endpointing delay plus response latency.",
-            "speech_stopped and first audio delta, as received",
+            "is exactly endpointing delay plus response latency. Without turn detection: from the "
+            "client's own commit or request.",
+            "speech_stopped, or our commit as sent; first audio delta, as received",
             _response_latency_ms,
-            lambda turn: _waited_ms(turn.speech_stopped_ns, turn),
+            lambda turn: _waited_for_audio_ms(_turn_end_ns(turn), turn),
         ),
         Metric(
             "model_latency_ms",
@@ -155,7 +188,7 @@ METRICS: dict[str, Metric] = {
             "From the arrival of response.created to the reply's first audio.",
             "response.created and first audio delta, as received",
             _model_latency_ms,
-            lambda turn: _waited_ms(turn.response_created_ns, turn),
+            lambda turn: _waited_for_audio_ms(turn.response_created_ns, turn),
         ),
         Metric(
             "onset_delay_ms",
@@ -167,7 +200,7 @@ METRICS: dict[str, Metric] = {
             "before the speech set it off.",
             "speech start by the clip's label and the audio clock; speech_started, as received",
             _onset_delay_ms,
-            lambda turn: _waited_ms(turn.speech_start_ns, turn),
+            lambda turn: _waited_for_detection_ms(turn.speech_start_ns, turn),
         ),
         Metric(
             "transcript_ms",
@@ -188,6 +221,47 @@ METRICS: dict[str, Metric] = {
             "First piece of the reply's transcript minus its first audio. Negative: text first.",
             "first output transcript delta and first audio delta, as received",
             _transcript_lead_ms,
+        ),
+        Metric(
+            "tool_call_ms",
+            "ms",
+            "lower",
+            "turn",
+            "Tool call",
+            "From the true end of speech to the arrival of a tool's call with its arguments.",
+            f"speech end by {_SINCE_SPEECH_END}; function_call_arguments.done, as received",
+            _tool_call_ms,
+        ),
+        Metric(
+            "tool_reply_ms",
+            "ms",
+            "lower",
+            "turn",
+            "Reply after a tool",
+            "From the tool's result to the reply's first audio.",
+            "our item with the result, as sent; first audio delta, as received",
+            _tool_reply_ms,
+        ),
+        Metric(
+            "barge_in_detect_ms",
+            "ms",
+            "lower",
+            "turn",
+            "Barge-in heard",
+            "From the true start of an interruption to the arrival of speech_started.",
+            "speech start by the clip's label and the audio clock; speech_started, as received",
+            _barge_in_detect_ms,
+        ),
+        Metric(
+            "barge_in_stop_ms",
+            "ms",
+            "lower",
+            "turn",
+            "Barge-in stop",
+            "From the true start of an interruption to the last audio of the reply that it "
+            "interrupts; missing where all of the reply had come before.",
+            "speech start by the clip's label and the audio clock; audio deltas, as received",
+            _barge_in_stop_ms,
         ),
         Metric(
             "delivery_factor",

@@ -8,6 +8,9 @@ from typing import NamedTuple
 MS = 1_000_000
 """Nanoseconds in a millisecond."""
 
+REPLY, TRANSCRIPT, SILENCE = "reply", "transcript", "silence"
+"""What a turn may expect."""
+
 ONSET_SLACK_MS = 100.0
 """A segment that ends this soon after the speech began holds none of it: voice activity
 detection adds silence at a segment's end, and its frames blur its edges."""
@@ -36,6 +39,24 @@ class Label:
     watchdog_s: float | None
     trusted: bool = True
     """Whether the clip's labels were confirmed, so that latencies from them may count."""
+    kind: str = "speech"
+    """How the turn begins: speech, sound, text, image, request or listen."""
+    expects: str = REPLY
+    detection: str = "server_vad"
+    """Who finds the end of speech: server_vad, semantic_vad, or none but the client."""
+    modality: str = "audio"
+    interrupts: int | None = None
+    """Index of the turn whose reply the caller speaks over."""
+
+    @property
+    def detected(self) -> bool:
+        """Whether the server is to find where speech begins and ends."""
+        return self.kind == "speech" and self.detection != "none"
+
+    @property
+    def awaits_audio(self) -> bool:
+        """Whether a reply that can be heard is to come."""
+        return self.expects == REPLY and self.modality == "audio"
 
     @property
     def speech_start_ns(self) -> int:
@@ -124,6 +145,8 @@ class ResponseMoments:
     status: str | None = None
     reason: str | None = None
     error_code: str | None = None
+    called_ns: int | None = None
+    """When it had called a tool, if it did."""
 
     @property
     def first_audio_ns(self) -> int | None:
@@ -181,6 +204,14 @@ class TurnMoments:
     closed_text: str | None = None
     ended_ns: int | None = None
     end_reason: str | None = None
+    requested_ns: int | None = None
+    """When the client ended the turn itself: its commit, or else its request for a response."""
+    tool_result_ns: int | None = None
+    """When the latest result of a tool was sent."""
+    overlaid: bool = False
+    """Whether the caller made a sound over the reply that was not meant to stop it."""
+    truncated: bool = False
+    """Whether a listener stopped hearing the reply because of that sound."""
 
     def let_go(self) -> None:
         """Break the circles of turn, marks and responses, so that memory comes back at once.
@@ -232,7 +263,16 @@ class TurnMoments:
     def reply(self) -> ResponseMoments | None:
         """The response to the end of turn: the first created after it, or the one to it."""
         end = self.end_of_turn()
-        for response in self.replies():
-            if end is None or response.created_seq > end.seq or response.answers(end):
-                return response
-        return None
+        found = [
+            response
+            for response in self.replies()
+            if end is None or response.created_seq > end.seq or response.answers(end)
+        ]
+        # One that calls a tool is not what the caller waits for, if another followed on it.
+        spoken = (response for response in found if response.called_ns is None)
+        return next(spoken, found[0] if found else None)
+
+    def tool_call_ns(self) -> int | None:
+        """When the first tool was called."""
+        called = (reply.called_ns for reply in self.replies() if reply.called_ns is not None)
+        return min(called, default=None)

@@ -23,8 +23,21 @@ OUTCOMES: dict[str, Outcome] = {
     for outcome in (
         Outcome(
             "ok",
-            "The reply came after the utterance and was heard to its end.",
+            "What the turn expects came, and was heard to its end: a reply, a transcript, or "
+            "nothing where a reply would be a mistake.",
             "Nothing: this is what a turn should be.",
+            failed=False,
+        ),
+        Outcome(
+            "talked_over",
+            "The caller began to speak while the reply was being heard, as the scenario wants it.",
+            "The turn that interrupts it: how soon the server heard the caller and fell silent.",
+            failed=False,
+        ),
+        Outcome(
+            "hung_up",
+            "The caller hung up during the turn, as the scenario wants it.",
+            "Nothing: what had not come by then is not known.",
             failed=False,
         ),
         Outcome(
@@ -44,6 +57,24 @@ OUTCOMES: dict[str, Outcome] = {
             "audio_less",
             "The response was reported done and held no audio.",
             "The session's output modalities, and the response's status and usage.",
+            failed=True,
+        ),
+        Outcome(
+            "no_transcript",
+            "Nothing of what the caller said was written down before the watchdog ended the wait.",
+            "Whether the audio was committed, and the transcription model's errors.",
+            failed=True,
+        ),
+        Outcome(
+            "false_turn",
+            "The server answered although nobody had spoken to it.",
+            "Its voice activity detection: threshold against the noise of the clip.",
+            failed=True,
+        ),
+        Outcome(
+            "false_interruption",
+            "A backchannel or a noise stopped the reply.",
+            "Its voice activity detection, and whether interrupt_response is wanted at all.",
             failed=True,
         ),
         Outcome(

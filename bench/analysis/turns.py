@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from bench.analysis.attribution import Attribution
 from bench.analysis.detail import fault_class_of, message_of, parsed, text
-from bench.analysis.moments import Label, Mark, TurnMoments
+from bench.analysis.moments import SILENCE, Label, Mark, TurnMoments
 from bench.analysis.rows import Row
 from bench.analysis.verdict import judge
 from bench.dialects.base import Kind
@@ -31,6 +31,16 @@ class Turn:
 
     session_id: str
     turn_index: int
+    kind: str
+    """How it begins: speech, sound, text, image, request or listen."""
+    expects: str
+    """What it waits for: reply, transcript or silence."""
+    detected: bool
+    """Whether the server is to find where speech begins and ends."""
+    awaits_audio: bool
+    """Whether a reply that can be heard is to come."""
+    interrupts: int | None
+    """Index of the turn whose reply the caller speaks over."""
     utterance: str
     category: str
     duration_ms: float | None
@@ -52,6 +62,14 @@ class Turn:
     speech_started_ns: int | None
     speech_stopped_ns: int | None
     """Arrival of the first speech_stopped whose segment holds speech of the utterance."""
+    requested_ns: int | None
+    """When the client ended the turn itself, by a commit or a request for a response."""
+    tool_call_ns: int | None
+    tool_result_ns: int | None
+    """When the latest result of a tool was sent."""
+    interrupted_until_ns: int | None
+    """Arrival of the last audio of the reply that the caller speaks over; known of whole
+    sessions only."""
     response_created_ns: int | None
     first_audio_ns: int | None
     first_audible_ns: int | None
@@ -135,7 +153,8 @@ def assemble_session(rows: Sequence[Row], warm_until_ns: int | None = None) -> S
         attribution.leave(row.kind, "recorded twice", row.at_ns)
     session_id = ordered[0].session_id if ordered else ""
     told = [row for row in ordered if isinstance(row, EventRow)]
-    turns = [_turn(moments, warm_until_ns) for moments in attribution.turns]
+    by_index = {moments.label.turn_index: moments for moments in attribution.turns}
+    turns = [_turn(moments, warm_until_ns, by_index) for moments in attribution.turns]
     for moments in attribution.turns:
         moments.let_go()
     return SessionAssembly(
@@ -170,7 +189,9 @@ def _in_order(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     return once, repeated
 
 
-def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
+def _turn(
+    moments: TurnMoments, warm_until_ns: int | None, by_index: Mapping[int, TurnMoments]
+) -> Turn:
     label = moments.label
     onset, end, reply = moments.onset(), moments.end_of_turn(), moments.reply()
     cut_off, cut_off_ms = _cut_off(moments, end)
@@ -179,6 +200,11 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
     return Turn(
         session_id=label.session_id,
         turn_index=label.turn_index,
+        kind=label.kind,
+        expects=label.expects,
+        detected=label.detected,
+        awaits_audio=label.awaits_audio,
+        interrupts=label.interrupts,
         utterance=label.utterance,
         category=label.category,
         duration_ms=label.duration_ms,
@@ -195,6 +221,10 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
         speech_end_ns=label.speech_end_ns,
         speech_started_ns=None if onset is None else onset.at_ns,
         speech_stopped_ns=None if end is None else end.at_ns,
+        requested_ns=moments.requested_ns,
+        tool_call_ns=moments.tool_call_ns(),
+        tool_result_ns=moments.tool_result_ns,
+        interrupted_until_ns=_interrupted_until_ns(label, by_index),
         response_created_ns=None if reply is None else reply.created_ns,
         first_audio_ns=None if reply is None else reply.first_audio_ns,
         first_audible_ns=None if reply is None else reply.first_audible_ns,
@@ -214,6 +244,14 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None) -> Turn:
     )
 
 
+def _interrupted_until_ns(label: Label, by_index: Mapping[int, TurnMoments]) -> int | None:
+    over = None if label.interrupts is None else by_index.get(label.interrupts)
+    if over is None:
+        return None
+    heard = (reply.last_audio_ns for reply in over.responses if reply.last_audio_ns is not None)
+    return max(heard, default=None)
+
+
 def _turn_class(label: Label, warm_until_ns: int | None) -> str:
     if not label.trusted:
         return UNREVIEWED
@@ -226,6 +264,8 @@ def _turn_class(label: Label, warm_until_ns: int | None) -> str:
 def _cut_off(moments: TurnMoments, end: Mark | None) -> tuple[bool, float | None]:
     """Whether the turn was taken too soon, and where in the clip the server's boundary lay."""
     speech_end_ns = moments.label.speech_end_ns
+    if moments.label.kind != "speech" or moments.label.expects == SILENCE:
+        return False, None
     if end is not None and end.at_ns < speech_end_ns:
         return True, end.position_ms
     heard = [r.first_audio_ns for r in moments.replies() if r.first_audio_ns is not None]

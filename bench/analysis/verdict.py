@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bench.analysis.moments import ResponseMoments, TurnMoments
+from bench.analysis.moments import SILENCE, TRANSCRIPT, ResponseMoments, TurnMoments
 
 
 class Verdict(NamedTuple):
@@ -26,6 +26,16 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
     reply = moments.reply()
     if cut_off and replies:
         reply = replies[-1]
+    expects = moments.label.expects
+    if moments.end_reason in {"talked_over", "hung_up"}:
+        return Verdict(moments.end_reason)
+    if expects == SILENCE:
+        return _broken_off(moments, None, cut_off=False) or _unasked(moments)
+    if expects == TRANSCRIPT:
+        if moments.transcripts:
+            return Verdict("ok")
+        broken = _broken_off(moments, None, cut_off=False)
+        return broken or _refused(moments, None) or Verdict("no_transcript")
     return (
         _broken_off(moments, reply, cut_off=cut_off)
         or _refused(moments, reply)
@@ -33,8 +43,15 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
     )
 
 
-def _is_whole(reply: ResponseMoments | None) -> bool:
-    return reply is not None and reply.status == "completed" and bool(reply.deltas)
+def _unasked(moments: TurnMoments) -> Verdict:
+    """A turn in which nobody spoke: whatever answers it is a mistake."""
+    return Verdict("false_turn" if moments.responses else "ok")
+
+
+def _is_whole(moments: TurnMoments, reply: ResponseMoments | None) -> bool:
+    if reply is None or reply.status != "completed":
+        return False
+    return bool(reply.deltas) or moments.label.modality == "text"
 
 
 def _broken_off(
@@ -45,7 +62,7 @@ def _broken_off(
     reason = moments.end_reason
     if moments.ended_ns is None:  # a killed process notes nothing
         reason = "disconnected" if lost else "stopped"
-    elif _is_whole(reply) and not cut_off:
+    elif _is_whole(moments, reply) and not cut_off:
         return None
     if reason == "stopped":
         return Verdict("stopped")
@@ -84,8 +101,13 @@ def _heard(
         return "no_reply" if timed_out and last_ns < moments.label.speech_end_ns else "cut_off"
     if reply is None:
         return "no_reply"
-    if reply.status == "cancelled" and reply.reason != "client_cancelled":
+    stopped = reply.status == "cancelled" and reply.reason != "client_cancelled"
+    if moments.overlaid and (stopped or moments.truncated):
+        return "false_interruption"
+    if stopped:
         return "interrupted"
+    if not reply.deltas and moments.label.modality == "text" and reply.done_ns is not None:
+        return "ok"
     if not reply.deltas:
         return "no_reply" if reply.done_ns is None else "audio_less"
     return "server_error" if timed_out and reply.done_ns is None else "ok"

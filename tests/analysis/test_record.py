@@ -62,10 +62,12 @@ def test_no_events():
 def test_columns_are_the_documented_ones(events):
     table = read_record(RUN, events, []).turns_table()
     assert list(table.columns) == [
-        *("session_id", "turn_index", "utterance", "category", "outcome", "turn_class"),
+        *("session_id", "turn_index", "kind", "expects", "interrupts"),
+        *("utterance", "category", "outcome", "turn_class"),
         *("cut_off", "cut_off_pause"),
         *("started_ns", "speech_start_ns", "speech_end_ns", "speech_started_ns"),
-        *("speech_stopped_ns", "response_created_ns", "first_audio_ns", "first_audible_ns"),
+        *("speech_stopped_ns", "requested_ns", "tool_call_ns", "tool_result_ns"),
+        *("response_created_ns", "first_audio_ns", "first_audible_ns"),
         *("last_audio_ns", "response_done_ns", "transcript_done_ns"),
         *("first_output_transcript_ns", "ended_ns", "item_id", "response_id"),
         *("response_status", "delta_count", "reply_ms", "error", "censored_ms"),

@@ -43,6 +43,10 @@ def test_clean_turn(golden, new_trace):
         "onset_delay_ms": 120,
         "transcript_ms": 700,
         "transcript_lead_ms": -5,
+        "tool_call_ms": None,
+        "tool_reply_ms": None,
+        "barge_in_detect_ms": None,
+        "barge_in_stop_ms": None,
         "delivery_factor": 40,
     }
 
@@ -384,6 +388,11 @@ def test_no_rows():
 def test_every_outcome_is_listed_with_its_meaning():
     assert set(OUTCOMES) == {
         "ok",
+        "talked_over",
+        "hung_up",
+        "no_transcript",
+        "false_turn",
+        "false_interruption",
         "cut_off",
         "no_reply",
         "audio_less",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.analysis.turns import assemble_session
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.dialects.base import Kind, SemanticVad, ServerVad, SessionSettings, Tool, Transcription
 from bench.dialects.sent import text_item
@@ -61,12 +62,21 @@ def details(caller: Caller, kind: str) -> list[dict[str, Any]]:
     return [json.loads(row.detail or "{}") for row in caller.rows if row.kind == kind]
 
 
+def outcomes(caller: Caller) -> list[str]:
+    """What a report will say of each turn; nothing that came may be left over."""
+    assembly = assemble_session(caller.rows)
+    assert assembly.unattributed == []
+    assert assembly.lost == 0
+    return [turn.outcome for turn in assembly.turns]
+
+
 def test_a_spoken_turn_tells_what_was_understood_and_answered(stage: Stage, server: int) -> None:
     caller = opened(stage, server)
     turn = caller.session.say("short")
     assert turn.ttfa_ms is None
     turn.wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert turn.ended is TurnEnd.DONE
     assert turn.transcript == "Lights off."
     assert turn.reply_text == "Okay, the lights are off."
@@ -91,6 +101,7 @@ class TestManual:
         turn = caller.session.say("short").wait()
         caller.rest(0.1)
         caller.session.close()
+        assert outcomes(caller) == ["ok"]
         assert (turn.ended, turn.transcript) == (TurnEnd.DONE, "Lights off.")
         assert kinds(caller, "out") == ["session_update", "commit", "response_create"]
         (noted,) = caller.noted("utterance")
@@ -130,6 +141,7 @@ def test_semantic_vad_lets_a_caller_pause(stage: Stage, server: int) -> None:
     caller = opened(stage, server, replace(WRITTEN, turn_detection=SemanticVad("high")))
     turn = caller.session.say("mid_pause").wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert turn.ended is TurnEnd.DONE
     assert caller.noted("utterance")[0]["detection"] == "semantic_vad"
     assert kinds(caller, "in").count("speech_stopped") == 1
@@ -139,6 +151,7 @@ def test_a_written_question_is_answered_aloud(stage: Stage, server: int) -> None
     caller = opened(stage, server)
     turn = caller.session.text("When is the last train to Boston?", name="ask_train").wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert turn.ended is TurnEnd.DONE
     assert turn.reply_text == "The last train to Boston leaves tonight at ten forty."
     assert 250 < (turn.ttfa_ms or 0) < 700
@@ -152,6 +165,7 @@ def test_a_spoken_question_is_answered_in_writing(stage: Stage, server: int) -> 
     caller = opened(stage, server, replace(WRITTEN, output_modality="text"))
     turn = caller.session.say("short").wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert (turn.ended, turn.ttfa_ms) == (TurnEnd.DONE, None)
     assert turn.reply_text == "Okay, the lights are off."
 
@@ -160,6 +174,7 @@ def test_a_picture_is_shown(stage: Stage, server: int) -> None:
     caller = opened(stage, server)
     turn = caller.session.image(PICTURE, "What is this?").wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert turn.ended is TurnEnd.DONE
     assert details(caller, "error") == []
 
@@ -189,6 +204,7 @@ class TestTools:
 
         turn = caller.session.say("weather", answer_tools={"get_weather": get_weather}).wait()
         caller.session.close()
+        assert outcomes(caller) == ["ok"]
         assert asked == ["Lisbon"]
         assert turn.ended is TurnEnd.DONE
         assert [call.name for call in turn.tool_calls] == ["get_weather"]
@@ -206,6 +222,7 @@ class TestTools:
         session.tool_result(turn.tool_calls[0], "Rain.")
         turn.wait()
         session.close()
+        assert outcomes(caller) == ["ok"]
         assert turn.ended is TurnEnd.DONE
         assert turn.reply_text == "The answer is Rain."
         assert details(caller, "error") == []
@@ -220,6 +237,7 @@ class TestTools:
         caller = opened(stage, server, replace(WRITTEN, tools=(WEATHER,)))
         turn = caller.session.text("How is the weather?").wait()
         caller.session.close()
+        assert outcomes(caller) == ["audio_less"]
         assert (turn.ended, turn.ttfa_ms) == (TurnEnd.DONE, None)
         assert len(turn.tool_calls) == 1
 
@@ -237,6 +255,7 @@ class TestOverAReply:
         assert first.ended is TurnEnd.TALKED_OVER
         second.wait()
         session.close()
+        assert outcomes(caller) == ["talked_over", "ok"]
         assert second.ended is TurnEnd.DONE
         noted = caller.noted("utterance")
         assert noted[1]["interrupts"] == 0
@@ -260,6 +279,7 @@ class TestOverAReply:
         first = caller.session.text("Lights off.")
         second = caller.session.interrupt("short", after_first_audio_ms=60_000).wait()
         caller.session.close()
+        assert outcomes(caller) == ["ok", "ok"]
         assert (first.ended, second.ended) == (TurnEnd.DONE, TurnEnd.DONE)
         assert "interrupts" not in caller.noted("utterance")[1]
         assert details(caller, "item_truncate") == []
@@ -269,6 +289,7 @@ class TestOverAReply:
         caller.session.say("question")
         second = caller.session.interrupt("barge_in_word", after_first_audio_ms=200).wait()
         caller.session.close()
+        assert outcomes(caller) == ["talked_over", "ok"]
         assert second.ended is TurnEnd.DONE
         assert details(caller, "response_done")[0]["reason"] == "client_cancelled"
         (told,) = details(caller, "item_truncate")
@@ -282,6 +303,7 @@ class TestOverAReply:
         assert caller.session.overlay("backchannel_uhhuh", after_first_audio_ms=300, quiet_s=1.5)
         turn.wait()
         caller.session.close()
+        assert outcomes(caller) == ["false_interruption"]
         assert turn.ended is TurnEnd.DONE
         (noted,) = caller.noted("overlay")
         assert (noted["turn"], noted["category"]) == (0, "backchannel")
@@ -309,6 +331,7 @@ class TestOverAReply:
         caller.session.cancel()
         turn.wait()
         caller.session.close()
+        assert outcomes(caller) == ["ok"]
         assert turn.ended is TurnEnd.DONE
         assert 100 < turn.heard_ms < 400
         assert details(caller, "response_done")[0]["reason"] == "client_cancelled"
@@ -322,6 +345,7 @@ class TestNobodySpeaks:
         caller = opened(stage, server, replace(WRITTEN, turn_detection=ServerVad(0.99)))
         turn = caller.session.say("sound_knock", quiet_s=0.5).wait()
         caller.session.close()
+        assert outcomes(caller) == ["ok"]
         assert turn.ended is TurnEnd.DONE
         (noted,) = caller.noted("utterance")
         assert (noted["kind"], noted["expects"]) == ("sound", "silence")
@@ -332,6 +356,7 @@ class TestNobodySpeaks:
         caller.session.text("Lights off.").wait()
         turn = caller.session.listen(8, expects="reply").wait()
         caller.session.close()
+        assert outcomes(caller) == ["ok", "ok"]
         assert (turn.ended, turn.reply_text) == (TurnEnd.DONE, "Are you still there?")
         assert "idle_timeout" in kinds(caller, "in")
 
@@ -339,6 +364,7 @@ class TestNobodySpeaks:
         caller = opened(stage, server)
         turn = caller.session.listen(0.3).wait()
         caller.session.close()
+        assert outcomes(caller) == ["ok"]
         assert turn.ended is TurnEnd.DONE
         began, ended = caller.row("utterance"), caller.row("turn_ended")
         assert 300 <= (ended.at_ns - began.at_ns) / 1e6 < 500
@@ -352,6 +378,7 @@ def test_a_session_that_only_writes_down_ends_its_turn_with_the_words(
     caller = opened(stage, server, settings)
     turn = caller.session.say("short").wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert (turn.ended, turn.transcript) == (TurnEnd.DONE, "Lights off.")
     assert caller.noted("utterance")[0]["expects"] == "transcript"
     assert "response_created" not in kinds(caller, "in")
@@ -363,6 +390,7 @@ def test_the_telephone(stage: Stage, server: int, codec: Any) -> None:
     caller = opened(stage, server, replace(WRITTEN, input_codec=codec, output_codec=codec))
     turn = caller.session.say("short").wait()
     caller.session.close()
+    assert outcomes(caller) == ["ok"]
     assert (turn.ended, turn.transcript) == (TurnEnd.DONE, "Lights off.")
     assert 1_300 < turn.heard_ms < 1_700
 
@@ -424,6 +452,7 @@ class TestSession:
         turn = caller.session.text("When is the last train to Boston?")
         assert caller.session.wait(5, until=lambda: turn.heard_ms > 50)
         caller.session.hang_up()
+        assert outcomes(caller) == ["hung_up"]
         assert turn.ended is TurnEnd.HUNG_UP
         with pytest.raises(ConnectionError):
             caller.session.text("Hello?")

@@ -25,6 +25,7 @@ from bench.session.push_to_talk import PushToTalkLine
 from bench.session.reception import Reception
 from bench.session.refusal import ConnectError
 from bench.session.stamps import StampClock
+from bench.session.tape import Tape
 from bench.session.transport import Closed, Transport
 from bench.session.turn_state import TurnEnd, TurnState
 from bench.session.waiting import await_setup
@@ -53,10 +54,13 @@ class Call:
         user: str,
         on_turn: Callable[[SessionRecord], None],
         dial: Dial = open_transport,
+        tape: Tape | None = None,
     ) -> None:
         self.plan = plan
         self.record = record
         self.conversation = Conversation(plan.awaits)
+        self.tape = tape
+        """What keeps turns to be heard again, if any are."""
         self.changed = threading.Event()
         """Set when whoever waits should look again."""
         self._engine = engine
@@ -135,6 +139,8 @@ class Call:
             self._drop_line()
             raise
         started_ns = self._line.start_microphone(self.record.number)
+        if self.tape is not None:
+            self.tape.audio_start_ns = started_ns
         self.note(
             Kind.AUDIO_STARTED,
             at_ns=started_ns,
@@ -202,6 +208,8 @@ class Call:
         )
         self._turn_noted = False
         self.record.begin_turn_rows()
+        if self.tape is not None:
+            self.tape.begin_turn(state)
         return state
 
     def end_turn(self, reason: TurnEnd) -> None:
@@ -246,6 +254,9 @@ class Call:
     def _on_message(self, message: Message) -> None:
         event, audio_ms = self._reception.take(message, self.conversation.turn_index)
         matters = self.conversation.receive(event, message.at_ns, audio_ms)
+        if self.tape is not None:
+            silenced_ns = self.conversation.silenced_ns
+            self.tape.take(event, message.at_ns, message.elided_bytes, silenced_ns)
         if self._listeners is not None:
             matters |= self._listeners.take(event)
         if matters:

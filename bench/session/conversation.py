@@ -69,6 +69,8 @@ class Conversation:
         self.turn: TurnState | None = None
         self.cuts: list[Cut] = []
         """Items silenced because the caller spoke; whoever tells the server empties it."""
+        self.silenced_ns: int | None = None
+        """When the listener's player was last stopped."""
         self._over: TurnState | None = None
         """The turn whose reply still sounds while the caller speaks over it."""
         self._turns = 0
@@ -225,10 +227,12 @@ class Conversation:
             self._silence(self._over, at_ns)
         elif turn.overlaid:
             turn.overlaid = False
+            self.silenced_ns = at_ns
             self.cuts += turn.player.silence(at_ns)
 
     def _silence(self, over: TurnState, at_ns: int) -> None:
         self._over = None
+        self.silenced_ns = at_ns
         self.cuts += over.player.silence(at_ns)
 
     def _finish_response(self, turn: TurnState, event: ServerEvent, at_ns: int) -> None:
@@ -239,6 +243,7 @@ class Conversation:
         caller had finished. The watchdog ends the turn if nothing else comes.
         """
         if _is_cancelled(event):
+            self.silenced_ns = at_ns
             cuts = turn.player.silence(at_ns)
             if turn.overlaid:
                 turn.overlaid = False
@@ -249,6 +254,7 @@ class Conversation:
 
     def silence(self, now_ns: int) -> None:
         """The caller's own device stops playing: `cuts` then says what was not heard."""
+        self.silenced_ns = now_ns
         for turn in (self._over, self.turn):
             if turn is not None:
                 self.cuts += turn.player.silence(now_ns)

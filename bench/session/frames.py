@@ -66,7 +66,8 @@ class FrameStore:
         self._dialect = dialect
         self._envelope = dialect.append_envelope()
         samples = room_tone(tail) if tail is None or isinstance(tail, float | int) else tail
-        self._tone_samples = samples
+        self.tail = samples
+        """What sounds while nobody speaks, at 24 kHz."""
         self._speech: dict[str, tuple[bytes, ...]] = {}
         self.tone = self._frame(chunks_of_tone(samples, codec, chunk_ms))
 
@@ -74,12 +75,12 @@ class FrameStore:
         """The same in another format; itself if it is the same."""
         if codec is self.codec:
             return self
-        return FrameStore(self._dialect, codec, self.chunk_ms, self._tone_samples)
+        return FrameStore(self._dialect, codec, self.chunk_ms, self.tail)
 
     def speech(self, utterance: Utterance) -> tuple[bytes, ...]:
         """Frames of one utterance over room tone."""
         if utterance.id not in self._speech:
-            chunks = chunks_of_speech(utterance, self._tone_samples, self.codec, self.chunk_ms)
+            chunks = chunks_of_speech(utterance, self.tail, self.codec, self.chunk_ms)
             self._speech[utterance.id] = self._frame(chunks)
         return self._speech[utterance.id]
 

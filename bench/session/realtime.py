@@ -15,6 +15,7 @@ from bench.session.call_plan import CallPlan
 from bench.session.engine import Engine
 from bench.session.opening import open_transport
 from bench.session.stamps import StampClock
+from bench.session.tape import Tape
 from bench.session.turn import Turn
 from bench.session.turn_notes import clip_labels
 from bench.session.turn_options import RespondOptions, TurnOptions, response_fields, turn_fields
@@ -46,10 +47,13 @@ class RealtimeSession:
         user: str,
         on_turn: Callable[[SessionRecord], None],
         dial: Dial = open_transport,
+        tape: Tape | None = None,
     ) -> None:
         self.record = record
         self._plan = plan
-        self._call = Call(plan, engine, stamps, record, user=user, on_turn=on_turn, dial=dial)
+        self._call = Call(
+            plan, engine, stamps, record, user=user, on_turn=on_turn, dial=dial, tape=tape
+        )
         self._turns = TurnTaking(self._call, plan.settings)
 
     @property

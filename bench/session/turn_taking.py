@@ -103,7 +103,10 @@ class TurnTaking:
         line = self._call.line
         assert line.audio_start_ns is not None
         frames = self._call.plan.frames.speech(utterance)
-        position_ms = line.microphone.lay(frames) * line.microphone.chunk_ms
+        first = line.microphone.lay(frames)
+        if self._call.tape is not None:
+            self._call.tape.lay(first, len(frames), utterance.id)
+        position_ms = first * line.microphone.chunk_ms
         return line.audio_start_ns + position_ms * _MS, position_ms
 
     def request(

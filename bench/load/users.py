@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
@@ -18,12 +20,14 @@ from bench.analysis.tables import censored_ms
 from bench.analysis.turns import assemble_session
 from bench.load.arguments import DEFAULT_HOST
 from bench.load.lifecycle import lifecycle_of
+from bench.load.retry import REFUSED, Retry
 from bench.load.worker import RunWorker
 from bench.problem import Problem
 from bench.runs.event import EventRow
 from bench.runs.recorder import SessionRecord
 from bench.session.realtime import RealtimeSession
 from bench.session.refusal import ConnectError
+from bench.session.turn import Turn
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,6 +99,8 @@ class RealtimeUser(User):
     `push_to_talk`."""
     remembers: ClassVar[bool] = False
     """Whether a session that takes the place of a broken one is told what was said before."""
+    retry: ClassVar[Retry | None] = None
+    """How a refused session, or a turn within `persist`, is tried again; None hides no trouble."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
@@ -105,30 +111,51 @@ class RealtimeUser(User):
     def session(self) -> CallerSession:
         """The caller's session: opened when first asked for, anew when the last one ended.
 
-        While the target refuses, it is tried again after the user's wait time and a pause;
-        Locust's failures say why.
+        While the target refuses, it is tried again after the user's wait time and a pause, or
+        as `retry` has it, and then given up: the task ends. Locust's failures say why.
         """
         if self._session is None or self._session.ended:
             self._hang_up()
+            refusals = 0
             while self._session is None:
                 self._session = self._dial()
+                if self._session is None:
+                    refusals += 1
+                    self._back_off(refusals)
             self._session.replay(self._history)
         return self._session
+
+    def wait(self) -> None:
+        """Let the user's wait time pass; a run that stops ends the user meanwhile."""
+        super().wait()
+
+    def persist(self, act: Callable[[], Turn]) -> Turn:
+        """Do what makes a turn, again after each refusal while `retry` has patience.
+
+        The last turn; every attempt is one on the record, with its own outcome.
+        """
+        for refusals in itertools.count(1):
+            turn = act().wait()
+            if self.retry is None or turn.outcome not in REFUSED:
+                return turn
+            wait_s = self.retry.wait_s(refusals, random.random())  # noqa: S311 - no secret
+            if wait_s is None:
+                return turn
+            self._rest(wait_s)
+        raise AssertionError
 
     def run(self) -> None:  # type: ignore[misc] # the only hook no subclass forgets to call
         """Run as any Locust user, and hang up however it ends."""
         try:
             super().run()
-        except StopUser:  # asked for a session in its `on_stop`
+        except (StopUser, RescheduleTask):  # had no session in its `on_stop`, or `on_start`
             pass
         finally:
             self._hang_up()
 
     def start(self, group: Any) -> Any:
-        """Start as any Locust user; Locust starts a second's users without a pause."""
-        worker = lifecycle_of(self.environment).worker
-        if worker is not None:
-            worker.switchboard.give_way()
+        """Start as any Locust user; it makes a second's users without a pause."""
+        self._give_way()
         return super().start(group)
 
     def stop(self, force: bool = False) -> bool:
@@ -137,12 +164,19 @@ class RealtimeUser(User):
         An interrupt reaches a worker from the terminal and through its master, and Locust
         raises where the second stop meets a user that the first has not yet brought to rest.
         """
+        if self._state == LOCUST_STATE_WAITING and not force:
+            self._give_way()  # meanwhile it may have gone on, or been asked to stop
         if self._state == LOCUST_STATE_STOPPING and not force:
             return False
         if self._state == LOCUST_STATE_WAITING and not force:
             self._state = LOCUST_STATE_STOPPING  # the way out takes a while: not to be cut short
             force = True
         return bool(super().stop(force))
+
+    def _give_way(self) -> None:
+        worker = lifecycle_of(self.environment).worker
+        if worker is not None:
+            worker.switchboard.give_way()
 
     def _worker(self) -> RunWorker:
         worker = lifecycle_of(self.environment).worker
@@ -159,11 +193,28 @@ class RealtimeUser(User):
             if self._state == LOCUST_STATE_STOPPING:
                 raise StopUser
             self._state = LOCUST_STATE_RUNNING
-            session = self._open_session(worker)
-        if session is None:
+            return self._open_session(worker)
+
+    def _back_off(self, refusals: int) -> None:
+        """Wait before the next attempt to dial; end the task if there is to be none."""
+        if self.retry is None:
             gevent.sleep(REDIAL_PAUSE_S)
             self.wait()  # ends the user, in Locust's way, when the run stops
-        return session
+            return
+        wait_s = self.retry.wait_s(refusals, random.random())  # noqa: S311 - no secret
+        if wait_s is None:
+            raise RescheduleTask
+        self._rest(wait_s)
+
+    def _rest(self, wait_s: float) -> None:
+        """Wait as between two tasks: a run that stops ends the user."""
+        if self._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+        self._state = LOCUST_STATE_WAITING
+        gevent.sleep(wait_s)
+        if self._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+        self._state = LOCUST_STATE_RUNNING
 
     def _open_session(self, worker: RunWorker) -> CallerSession | None:
         started_s = time.monotonic()

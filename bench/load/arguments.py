@@ -222,6 +222,14 @@ def add_arguments(parser: Any) -> None:
         help="Keep turns begun before this out of the percentiles. Default: 0",
     )
     option(
+        "--record",
+        type=CHECKS["record"],
+        default=0,
+        metavar="<0..20>",
+        help="Keep recordings of so many turns of each class, caller left and reply right: the "
+        "worst, those near the median, random ones, and of each way to fail. Default: 0",
+    )
+    option(
         "--runs-dir",
         default="reports",
         metavar="<dir>",

@@ -91,6 +91,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "watchdog_s": _between(float, 0.5, 600.0),
     "connect_timeout_s": _between(float, 0.1, 600.0),
     "warmup_s": _between(float, 0.0, 86_400.0),
+    "record": _between(int, 0, 20),
 }
 
 

@@ -80,6 +80,10 @@ class RunControl:
         """Keep a part from a worker that does not share our disk."""
         self.folder.write_part_file(data["file"], data["content"])
 
+    def recording_arrived(self, data: dict[str, Any]) -> None:
+        """Keep a recording from a worker that does not share our disk."""
+        self.folder.write_recording(data["file"], data["content"])
+
     def start_finishing(self) -> None:
         """Wait for the workers, end the run and build its report, beside whatever else runs."""
         if self._finish is None:

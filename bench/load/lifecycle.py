@@ -149,6 +149,8 @@ class Lifecycle:
             self.control.worker_closed(data)
         elif name == "part":
             self.control.part_arrived(data)
+        elif name == "recording":
+            self.control.recording_arrived(data)
 
 
 def lifecycle_of(environment: Any) -> Lifecycle:

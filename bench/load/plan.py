@@ -61,6 +61,7 @@ _RECORDED = (
     "watchdog_s",
     "connect_timeout_s",
     "warmup_s",
+    "record",
     "num_users",
     "spawn_rate",
     "run_time",
@@ -69,8 +70,9 @@ _RECORDED = (
     "processes",
     "stop_timeout",
 )
-_NOT_OF_THE_PLAN = frozenset({"header", "stop_timeout"})
-"""A header says of whom it is asked; the stop timeout changes no turn but the last."""
+_NOT_OF_THE_PLAN = frozenset({"header", "record", "stop_timeout"})
+"""A header says of whom it is asked; recordings change no turn, the stop timeout none but the
+last."""
 
 _OF_A_CLASS = frozenset(field.name for field in fields(SessionSettings)) - {"model"} | {
     "push_to_talk"

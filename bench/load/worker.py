@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import platform
 import sys
@@ -19,6 +20,7 @@ from gevent.threadpool import ThreadPool
 
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan, plan_of_class
+from bench.load.recordings import Recordings
 from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
 from bench.runs.folder import RunFolder, part_files
@@ -26,6 +28,8 @@ from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.call_plan import CallPlan
 from bench.session.realtime import RealtimeSession
 from bench.session.stamps import StampClock, read_anchor
+
+_log = logging.getLogger(__name__)
 
 PART_INTERVAL_S = 2.0
 _SWITCH_INTERVAL_S = 0.000_5
@@ -62,6 +66,12 @@ class RunWorker:
         self._parts = 0
         self._stamped_by_kernel: bool | None = None
         self._anchors = [read_anchor()]
+        self._recordings: Recordings | None = None
+        if self._options.record:
+            warmup_ns = int(self._options.warmup_s * 1e9)
+            self._recordings = Recordings(
+                self._options.record, self._anchors[0].monotonic_ns + warmup_ns
+            )
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         _pay_first_costs()
         self.watch = ProcessWatch(name, self._loop.stalls, lambda: len(self.open_sessions))
@@ -95,14 +105,19 @@ class RunWorker:
         Raises:
             ConnectError: the target refused.
         """
+        plan, tape = plan or self.plan, None
+        if self._recordings is not None:
+            tape = self._recordings.tape(plan)
+            on_turn = self._recordings.judging(tape, on_turn)
         session = session_class(
-            plan or self.plan,
+            plan,
             self._loop.engine,
             self._stamps,
             self._recorder.begin_session(),
             user=user,
             on_turn=on_turn,
             dial=self.switchboard.open_transport,
+            tape=tape,
         )
         session.open()
         if session.kernel_stamps is not None:
@@ -125,6 +140,7 @@ class RunWorker:
             for session in list(self.open_sessions):
                 self.close_session(session)
             self._flush()
+            self._write_recordings()
             self._writer.kill()
             self.switchboard.close()
             self._loop.close()
@@ -176,6 +192,23 @@ class RunWorker:
                 self._writer.apply(self._folder.write_part_file, (file_name, content))
             else:
                 self._report("part", {"file": file_name, "content": content})
+
+    def _write_recordings(self) -> None:
+        """Write what was kept to be heard again, one file in memory at a time."""
+        files = None if self._recordings is None else self._recordings.files(self.name)
+        while files is not None:
+            made = self._writer.apply(next, (files, None))
+            if made is None:
+                return
+            name, content = made
+            if not self._shares_folder:
+                self._report("recording", {"file": name, "content": content})
+                continue
+            try:
+                self._writer.apply(self._folder.write_recording, (name, content))
+            except OSError as error:  # the figures of the run are worth more than its sound
+                _log.warning("%s: cannot be written (%s)", name, error.strerror)
+                return
 
 
 def _give_way() -> None:

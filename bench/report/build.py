@@ -15,6 +15,7 @@ from bench.analysis.summary import summarise
 from bench.analysis.tables import turns_arrow
 from bench.report.data import ReportData
 from bench.report.page import render_page
+from bench.report.recordings import choose_recordings
 from bench.runs.folder import RunFolder
 from bench.runs.pieces import FilePieces
 
@@ -52,6 +53,7 @@ def build_report(path: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
     folder = RunFolder.open(path)
     record = load_record(folder)
     run = folder.read_run()
+    choose_recordings(folder, record.turns)
     summary = summarise(run, record, bench.__version__)
     folder.write_table(folder.turns_path, turns_arrow(record.turns_table()))
     folder.write_json(folder.summary_path, summary)

@@ -24,6 +24,7 @@ _APPEND_ENCODING: dict[str, Any] = {
     "column_encoding": dict.fromkeys(("index", "due_ns", "sent_ns"), "DELTA_BINARY_PACKED"),
 }
 _EVENT_ENCODING: dict[str, Any] = {"compression": "zstd"}
+_LISTING = ".candidates.json"
 
 
 def part_files(worker: str, number: int, batch: Batch) -> dict[str, bytes]:
@@ -37,6 +38,12 @@ def part_files(worker: str, number: int, batch: Batch) -> dict[str, bytes]:
         pq.write_table(table, buffer, **encoding)
         files[f"{worker}-{number:05d}.{name}.parquet"] = buffer.getvalue()
     return files
+
+
+def _plain(name: str) -> str:
+    if Path(name).name != name or name in {"", ".."}:
+        raise ValueError(f"{name!r} is not a plain file name")
+    return name
 
 
 @contextlib.contextmanager
@@ -57,6 +64,8 @@ class RunFolder:
         self.turns_path = path / "turns.parquet"
         self.summary_path = path / "summary.json"
         self.report_path = path / "report.html"
+        self.audio_path = path / "audio"
+        self.recordings_path = self.audio_path / "index.json"
         self._run_path = path / "run.json"
         self._parts_path = path / "parts"
 
@@ -135,10 +144,50 @@ class RunFolder:
         Raises:
             ValueError: `name` is no plain file name; it may come from another machine.
         """
-        if Path(name).name != name or name in {"", ".."}:
-            raise ValueError(f"{name!r} is not a plain file name")
-        with _replacing(self._parts_path / name) as temporary:
+        with _replacing(self._parts_path / _plain(name)) as temporary:
             temporary.write_bytes(content)
+
+    def write_recording(self, name: str, content: bytes) -> None:
+        """Write a worker's recording of a turn, or its listing of them, whole or not at all.
+
+        Raises:
+            ValueError: `name` is no plain file name; it may come from another machine.
+        """
+        path = self.audio_path / _plain(name)
+        self.audio_path.mkdir(exist_ok=True)
+        with _replacing(path) as temporary:
+            temporary.write_bytes(content)
+
+    def take_listings(self) -> list[dict[str, Any]]:
+        """What each worker lists of its recordings that are there, in the order of their names.
+
+        Raises:
+            Problem: a listing is damaged.
+        """
+        listings = []
+        for path in sorted(self.audio_path.glob(f"*{_LISTING}")):
+            try:
+                listing = json.loads(path.read_text(encoding="utf-8"))
+                entries = listing["recordings"]
+                there = [e for e in entries if (self.audio_path / _plain(e["file"])).exists()]
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                raise Problem(
+                    f"{path}: cannot be read ({error}); delete it to go on without"
+                ) from None
+            listings.append({**listing, "recordings": there})
+        return listings
+
+    def name_recording(self, name: str, chosen_name: str) -> None:
+        """Give a recording the name by which it is to stay."""
+        (self.audio_path / _plain(name)).replace(self.audio_path / _plain(chosen_name))
+
+    def index_recordings(self, index: dict[str, Any]) -> None:
+        """Write audio/index.json; of all else in audio/ only what it lists is left."""
+        self.write_json(self.recordings_path, index)
+        listed = {recording["file"] for recording in index["recordings"]}
+        for path in self.audio_path.iterdir():
+            if path.name not in listed and path != self.recordings_path:
+                path.unlink()
 
     def count_parts(self, worker: str) -> int:
         """How many parts of one worker are here whole."""

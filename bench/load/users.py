@@ -81,6 +81,8 @@ class CallerSession(RealtimeSession):
     send_event = _in_locusts_way(RealtimeSession.send_event)
     add_item = _in_locusts_way(RealtimeSession.add_item)
     configure = _in_locusts_way(RealtimeSession.configure)
+    wait = _in_locusts_way(RealtimeSession.wait)
+    wait_for = _in_locusts_way(RealtimeSession.wait_for)
     wait_turn = _in_locusts_way(RealtimeSession.wait_turn)
 
     def outcome_of(self, turn_index: int) -> str | None:

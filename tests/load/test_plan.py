@@ -255,9 +255,9 @@ def test_options_that_do_not_go_together(
 def test_the_tail_is_looped_while_nobody_speaks(parse: Callable[..., Any]) -> None:
     bed = make_call_plan(parse("--tail", "bed_pink"), None)
     assert len(bed.frames.tone) == 4_000 // 20
-    assert bed.frames._tone_samples.any()
+    assert bed.frames.tail.any()
     silent = make_call_plan(parse("--tail", "silence"), None)
-    assert not silent.frames._tone_samples.any()
+    assert not silent.frames.tail.any()
 
 
 class TestPlanOfClass:

@@ -112,6 +112,7 @@ class Opening:
             try:
                 error = self._start_connecting(self._addresses.pop(0))
             except OSError as problem:  # no descriptor left, no such family on this host
+                self.give_up()
                 raise ConnectError("refused", problem.strerror or str(problem)) from None
             if error in {0, errno.EINPROGRESS}:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -271,6 +272,18 @@ def test_when_all_addresses_refuse_the_last_ones_reason_is_told() -> None:
         advance(opening)
     assert caught.value.kind == "refused"
     assert opening.fileno() == -1
+
+
+def test_a_host_without_a_descriptor_left_says_so() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(ConnectError) as caught:
+            opening_to(("127.0.0.1", 1), ("127.0.0.1", 2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.kind == "refused"
+    assert "Too many open files" in str(caught.value)
 
 
 def test_an_opening_never_waits() -> None:

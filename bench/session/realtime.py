@@ -111,9 +111,10 @@ class RealtimeSession:
     ) -> Turn:
         """Speak over the reply under way, so long after its turn began or was first heard.
 
-        Its turn ends as talked over. The reply sounds until the server has heard the caller;
-        the server is then told how much of it did. Where it was over sooner, the utterance is
-        said all the same and interrupts nothing.
+        Its turn ends as talked over. The reply sounds until the server has heard the caller, or
+        stops at once where the server leaves that to the client; the server is told how much of
+        it was heard. Where it was over sooner, the utterance is said all the same and interrupts
+        nothing.
 
         Raises:
             Problem: the catalogue has no such utterance.
@@ -188,7 +189,7 @@ class RealtimeSession:
         if state is None:
             return False
         starts_ns, position_ms = self._turns.lay(utterance)
-        state.overlaid = getattr(self.settings.turn_detection, "interrupt_response", False)
+        state.overlaid = self._turns.server_interrupts
         until_ns = starts_ns + int((utterance.duration_ms + quiet_s * 1000) * _MS)
         state.quiet_ns = max(state.quiet_ns, until_ns)
         detail = {"turn": state.index, **clip_labels(utterance)}

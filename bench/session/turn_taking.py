@@ -46,6 +46,11 @@ class TurnTaking:
         state = self._call.conversation.turn
         return None if state is None or state.ended is not None else state
 
+    @property
+    def server_interrupts(self) -> bool:
+        """Whether the server stops a reply when it hears the caller."""
+        return getattr(self.settings.turn_detection, "interrupt_response", False)
+
     def load(self, utterance_id: str) -> Utterance:
         """A clip, its frames made now: later they would be late.
 
@@ -73,7 +78,7 @@ class TurnTaking:
             heard_ms = round(interrupts.player.heard_ms(time.monotonic_ns()))
             noted = {"interrupts": interrupts.index, "interrupted_at_ms": heard_ms}
             self._call.end_turn(TurnEnd.TALKED_OVER)
-            if self.settings.turn_detection is None:  # only the caller's own device can know
+            if not self.server_interrupts:  # only the caller's own device can stop it
                 self.stop_reply(interrupts)
         starts_ns, position_ms = self.lay(utterance)
         speech = utterance.speech_end_ms is not None

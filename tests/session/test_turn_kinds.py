@@ -284,8 +284,11 @@ class TestOverAReply:
         assert "interrupts" not in caller.noted("utterance")[1]
         assert details(caller, "item_truncate") == []
 
-    def test_without_turn_detection_the_caller_stops_it(self, stage: Stage, server: int) -> None:
-        caller = opened(stage, server, MANUAL)
+    @pytest.mark.parametrize("detection", [None, ServerVad(interrupt_response=False)])
+    def test_where_the_server_does_not_the_caller_stops_it(
+        self, stage: Stage, server: int, detection: ServerVad | None
+    ) -> None:
+        caller = opened(stage, server, replace(WRITTEN, turn_detection=detection))
         caller.session.say("question")
         second = caller.session.interrupt("barge_in_word", after_first_audio_ms=200).wait()
         caller.session.close()

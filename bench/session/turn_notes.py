@@ -9,10 +9,11 @@ from bench.dialects.base import SemanticVad, ServerVad, SessionSettings
 
 
 def clip_labels(utterance: Utterance) -> dict[str, Any]:
-    """Labels of a clip; speech is null where there is none."""
+    """Labels of a clip; speech and text are null where there is none."""
     return {
         "utterance": utterance.id,
         "category": utterance.category,
+        "text": utterance.text,
         "duration_ms": utterance.duration_ms,
         "speech_start_ms": utterance.speech_start_ms,
         "speech_end_ms": utterance.speech_end_ms,

@@ -136,6 +136,7 @@ def test_an_utterance_is_noted_with_its_labels_on_the_audio_clock(stage: Stage) 
         "modality": "audio",
         "utterance": "hello",
         "category": "command",
+        "text": "Hello.",
         "duration_ms": 300,
         "speech_start_ms": 40,
         "speech_end_ms": 200,

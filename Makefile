@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint browser sdk-npm bench soak clean help
+.PHONY: demo test lint browser sdk-npm bench soak scenarios clean help
 
 help:
 	@echo "make demo   embedded server, 20 callers for 30 s, a report"
@@ -14,6 +14,7 @@ help:
 	@echo "make sdk-npm  turns of the npm packages openai and @openai/agents (needs Node.js)"
 	@echo "make bench  what the engine carries beside other clients: 30 min of a quiet machine"
 	@echo "make soak   ten minutes at 90 % of that, 30 at 500 sessions"
+	@echo "make scenarios  each scenario for 20 s, 12 min in all; FAULTS=1 or WITHHELD=1 for those"
 	@echo "make clean  remove .venv and caches"
 
 demo: $(VENV)/.installed
@@ -61,6 +62,11 @@ bench: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks.soak $(if $(WRITE),--write)
+
+# Whether each scenario shows what it is about; WRITE=1 keeps the table in scenarios/RESULTS.md.
+scenarios: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks.scenarios $(if $(FAULTS),--faults) \
+	  $(if $(WITHHELD),--withheld) $(if $(WRITE),--write) $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,9 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.analysis.acts import ACTS, note_act
+from bench.analysis.acts import ACTS, asks_aside, meets_aside, note_act
 from bench.analysis.detail import fault_of, labels_of, number, parsed, text
-from bench.analysis.moments import Cause, Delta, ResponseMoments, TurnMoments
+from bench.analysis.moments import (
+    Cause,
+    Complaint,
+    Delta,
+    ResponseMoments,
+    Transcript,
+    TurnMoments,
+)
 from bench.analysis.placing import (
     HELD_START_MS,
     HELD_STOP_MS,
@@ -89,6 +96,8 @@ class Attribution:
         if self._next_seq is not None and seq > self._next_seq:
             self.lost += seq - self._next_seq
             self._cause.sure = False
+            if self.turns:
+                self.turns[-1].lossy = True
 
     def _under_way(self) -> TurnMoments | None:
         """The latest turn, unless it has ended."""
@@ -104,7 +113,7 @@ class Attribution:
             return "utterance note without its labels"
         if any(turn.label.turn_index == label.turn_index for turn in self.turns):
             return "utterance note of a turn noted before"
-        self.turns.append(TurnMoments(label, last_seen_ns=row.at_ns))
+        self.turns.append(TurnMoments(label, last_seen_ns=row.at_ns, begun_seq=row.seq))
         return None
 
     def _turn_ended(self, row: EventRow) -> str | None:
@@ -125,6 +134,7 @@ class Attribution:
         if turn.closed_text is not None:
             return "close of a session that was closed before"
         turn.closed_by = text(parsed(row.detail).get("by"))
+        turn.close_code = number(parsed(row.detail).get("code"))
         turn.closed_text = fault_of(row)
         return None
 
@@ -132,14 +142,22 @@ class Attribution:
         turn = self._under_way()
         if turn is not None:
             note_act(turn, row)
-            if row.kind == Kind.RESPONSE_CREATE:  # what follows answers it
-                self._cause = Cause(turn, None)
+            if row.kind == Kind.RESPONSE_CREATE and not asks_aside(turn, row):
+                self._cause = Cause(turn, None)  # what follows answers it
+        return None
+
+    def _malformed(self, row: EventRow) -> str | None:
+        turn = self._under_way()
+        if turn is not None and turn.malformed is None:
+            turn.malformed = fault_of(row)
         return None
 
     def _error(self, row: EventRow) -> str | None:
         turn = self._under_way()
         if turn is not None:
-            turn.errors.append((_code(parsed(row.detail)), fault_of(row)))
+            detail = parsed(row.detail)
+            refused = text(detail.get("type")) == "invalid_request_error"
+            turn.errors.append(Complaint(_code(detail), fault_of(row), refused))
         return None
 
     # the caller's items
@@ -191,7 +209,10 @@ class Attribution:
             turn = self._items[row.item_id]
         if self._cause.turn is not turn or self._cause.item_id != row.item_id:
             self._cause = Cause(turn, row.item_id)
-        return "audio committed outside of every turn" if turn is None else None
+        if turn is None:
+            return "audio committed outside of every turn"
+        turn.committed = True
+        return None
 
     def _committed_by_arrival(self, row: EventRow) -> TurnMoments | None:
         turn = under_way_at(row.at_ns, self.turns)
@@ -205,7 +226,16 @@ class Attribution:
             return "transcript of an item that belongs to no turn"
         if row.item_id in turn.transcripts:
             return "transcript given before"
-        turn.transcripts[row.item_id] = row.at_ns
+        said = text(parsed(row.detail).get("transcript")) or ""
+        turn.transcripts[row.item_id] = Transcript(row.at_ns, said)
+        return None
+
+    def _transcript_failed(self, row: EventRow) -> str | None:
+        turn = self._items.get(row.item_id) if row.item_id is not None else None
+        if turn is None:
+            return "transcript of an item that belongs to no turn"
+        if turn.transcript_fault is None:
+            turn.transcript_fault = fault_of(row)
         return None
 
     # responses
@@ -216,6 +246,8 @@ class Attribution:
         if row.response_id in self._responses:
             return "response created before"
         cause = self._cause
+        if self.turns and self._meets_aside(row, cause):
+            return None
         reason = self._why_unanswerable(cause)
         response = ResponseMoments(
             row.response_id, row.at_ns, row.seq, cause, attributed=reason is None
@@ -225,6 +257,16 @@ class Attribution:
             cause.answered = True
             cause.turn.responses.append(response)
         return reason
+
+    def _meets_aside(self, row: EventRow, cause: Cause) -> bool:
+        turn = self.turns[-1]
+        if not meets_aside(turn, row, answered=cause.turn is not turn or cause.answered):
+            return False
+        assert row.response_id is not None
+        aside = ResponseMoments(row.response_id, row.at_ns, row.seq, cause, attributed=True)
+        self._responses[row.response_id] = aside
+        turn.asides.append(aside)
+        return True
 
     def _why_unanswerable(self, cause: Cause) -> str | None:
         """Why a response cannot be put down to the latest item, None when it can."""
@@ -247,7 +289,21 @@ class Attribution:
             return None, "of a response that belongs to no turn"
         return response, ""
 
+    def _talk_into(self, response_id: str | None, audio: list[Delta]) -> None:
+        """Audio of a reply that the caller already speaks over.
+
+        Whatever was not created since that turn began is of such a reply: of the rows of that
+        turn alone no more is known.
+        """
+        if not self.turns or self.turns[-1].label.interrupts is None:
+            return
+        turn = self.turns[-1]
+        response = None if response_id is None else self._responses.get(response_id)
+        if response is None or response.created_seq < turn.begun_seq:
+            turn.talked_into += audio
+
     def _deltas(self, run: DeltaRun) -> None:
+        self._talk_into(run.response_id, run.audio)
         response, reason = self._response_of(run.response_id)
         if response is not None:
             response.deltas += run.audio
@@ -258,10 +314,12 @@ class Attribution:
             self.leave(Kind.OUTPUT_TRANSCRIPT_DELTA, reason, run.first_text_ns, run.text_count)
 
     def _audio_delta(self, row: EventRow) -> str | None:
+        delta = Delta(row.at_ns, row.audio_ms, row.silence_ms)
+        self._talk_into(row.response_id, [delta])
         response, reason = self._response_of(row.response_id)
         if response is None:
             return reason
-        response.deltas.append(Delta(row.at_ns, row.audio_ms, row.silence_ms))
+        response.deltas.append(delta)
         return None
 
     def _output_transcript_delta(self, row: EventRow) -> str | None:
@@ -290,6 +348,7 @@ class Attribution:
         response.status = text(detail.get("status"))
         response.reason = text(detail.get("reason"))
         response.error_code = text(detail.get("error_code"))
+        response.usage = detail.get("usage")
         return None
 
 
@@ -307,6 +366,8 @@ _TAKE: dict[str, Callable[[Attribution, EventRow], str | None]] = {
     Kind.SPEECH_STOPPED: Attribution._speech_stopped,
     Kind.COMMITTED: Attribution._committed,
     Kind.INPUT_TRANSCRIPT_DONE: Attribution._transcript_done,
+    Kind.INPUT_TRANSCRIPT_FAILED: Attribution._transcript_failed,
+    Kind.MALFORMED: Attribution._malformed,
     Kind.RESPONSE_CREATED: Attribution._response_created,
     Kind.OUTPUT_AUDIO_DELTA: Attribution._audio_delta,
     Kind.OUTPUT_TRANSCRIPT_DELTA: Attribution._output_transcript_delta,

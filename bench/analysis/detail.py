@@ -83,6 +83,7 @@ def _noted(note: str) -> tuple[int | None, dict[str, Any] | None]:
         "detection": text(detail.get("detection")) or "server_vad",
         "modality": text(detail.get("modality")) or "audio",
         "interrupts": None if interrupts is None else int(interrupts),
+        "text": text(detail.get("text")),
     }
 
 

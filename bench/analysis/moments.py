@@ -47,6 +47,8 @@ class Label:
     modality: str = "audio"
     interrupts: int | None = None
     """Index of the turn whose reply the caller speaks over."""
+    text: str | None = None
+    """What is said in the clip."""
 
     @property
     def detected(self) -> bool:
@@ -55,7 +57,9 @@ class Label:
 
     @property
     def awaits_audio(self) -> bool:
-        """Whether a reply that can be heard is to come."""
+        """Whether a reply that can be heard is to come, counted from something of the caller's."""
+        if self.kind in {"sound", "listen"}:
+            return False
         return self.expects == REPLY and self.modality == "audio"
 
     @property
@@ -106,6 +110,21 @@ class Mark:
         )
 
 
+class Complaint(NamedTuple):
+    """An error event: its code, all of it in words, and whether a request was found wrong."""
+
+    code: str
+    words: str
+    refused: bool
+
+
+class Transcript(NamedTuple):
+    """What the server understood of one item, and when it told."""
+
+    at_ns: int
+    text: str
+
+
 class Delta(NamedTuple):
     """A piece of a response's audio: its arrival, duration, and silence before it is audible.
 
@@ -147,6 +166,8 @@ class ResponseMoments:
     error_code: str | None = None
     called_ns: int | None = None
     """When it had called a tool, if it did."""
+    usage: object = None
+    """As the server told it."""
 
     @property
     def first_audio_ns(self) -> int | None:
@@ -194,13 +215,30 @@ class TurnMoments:
 
     label: Label
     last_seen_ns: int
+    begun_seq: int = 0
+    """Where its note stands among the session's rows."""
     starts: list[Mark] = field(default_factory=list)
     stops: list[Mark] = field(default_factory=list)
-    transcripts: dict[str | None, int] = field(default_factory=dict)
+    transcripts: dict[str | None, Transcript] = field(default_factory=dict)
+    transcript_fault: str | None = None
+    """What the server said of the first transcription that failed."""
     responses: list[ResponseMoments] = field(default_factory=list)
-    errors: list[tuple[str, str]] = field(default_factory=list)
-    """Code and text of each error event while it was under way."""
+    asides: list[ResponseMoments] = field(default_factory=list)
+    """Responses asked for out of band: they answer nothing that the caller said."""
+    asides_asked: list[object] = field(default_factory=list)
+    """The metadata of each request for one that has not been met."""
+    errors: list[Complaint] = field(default_factory=list)
+    """Each error event while it was under way."""
+    malformed: str | None = None
+    """What was wrong with the first message that nobody could read."""
+    committed: bool = False
+    """Whether the server took audio of it, by its own word."""
+    talked_into: list[Delta] = field(default_factory=list)
+    """Audio that still came of the reply that this turn speaks over."""
+    lossy: bool = False
+    """Whether rows were lost since its beginning."""
     closed_by: str | None = None
+    close_code: float | None = None
     closed_text: str | None = None
     ended_ns: int | None = None
     end_reason: str | None = None
@@ -218,7 +256,7 @@ class TurnMoments:
 
         Turns are assembled while frames are due, and a garbage collection would hold them up.
         """
-        for circle in (self.starts, self.stops, self.responses):
+        for circle in (self.starts, self.stops, self.responses, self.asides):
             circle.clear()
 
     def is_over_at(self, position_ms: float) -> bool:
@@ -262,15 +300,42 @@ class TurnMoments:
 
     def reply(self) -> ResponseMoments | None:
         """The response to the end of turn: the first created after it, or the one to it."""
+        found = self._answers()
+        # One that calls a tool and says nothing is not what the caller waits for, if another
+        # followed on it.
+        heard = (response for response in found if response.deltas or response.called_ns is None)
+        return next(heard, found[0] if found else None)
+
+    def last_reply(self) -> ResponseMoments | None:
+        """The response that ends the answer: `reply`, unless that called a tool or led to one."""
+        found = self._answers()
+        called = any(response.called_ns is not None for response in found)
+        return found[-1] if called else self.reply()
+
+    def _answers(self) -> list[ResponseMoments]:
         end = self.end_of_turn()
-        found = [
+        return [
             response
             for response in self.replies()
             if end is None or response.created_seq > end.seq or response.answers(end)
         ]
-        # One that calls a tool is not what the caller waits for, if another followed on it.
-        spoken = (response for response in found if response.called_ns is None)
-        return next(spoken, found[0] if found else None)
+
+    def said(self) -> list[Transcript]:
+        """What was understood of the utterance, not of noises beside it; in order of telling."""
+        false = {stop.item_id for stop in self.stops if self._is_false(stop)}
+        return [told for item_id, told in self.transcripts.items() if item_id not in false]
+
+    def tool_reply_ns(self) -> int | None:
+        """First audio of what was created after the latest result of a tool."""
+        result_ns = self.tool_result_ns
+        if result_ns is None:
+            return None
+        heard = (
+            response.first_audio_ns
+            for response in self.replies()
+            if response.created_ns > result_ns and response.first_audio_ns is not None
+        )
+        return next(heard, None)
 
     def tool_call_ns(self) -> int | None:
         """When the first tool was called."""

@@ -47,10 +47,19 @@ OUTCOMES: dict[str, Outcome] = {
             failed=False,
         ),
         Outcome(
+            "missed_turn",
+            "The server did not notice the turn: no end of speech, no commit and no response came "
+            "before the watchdog ended the wait.",
+            "Its voice activity detection: threshold against the level of the clip, and whether "
+            "audio goes on after the speech.",
+            failed=True,
+        ),
+        Outcome(
             "no_reply",
-            "No reply audio and no finished response came before the watchdog ended the wait.",
-            "Whether speech_stopped came: without it voice activity detection missed the speech, "
-            "with it the model or its voice never answered.",
+            "The turn was taken, but no reply audio and no finished response came before the "
+            "watchdog ended the wait.",
+            "How far it came: speech_stopped without response.created, or a response without "
+            "audio; then the model's side of the server.",
             failed=True,
         ),
         Outcome(
@@ -73,14 +82,10 @@ OUTCOMES: dict[str, Outcome] = {
         ),
         Outcome(
             "false_interruption",
-            "A backchannel or a noise stopped the reply.",
-            "Its voice activity detection, and whether interrupt_response is wanted at all.",
-            failed=True,
-        ),
-        Outcome(
-            "interrupted",
-            "The server stopped its own reply because it believed the caller was speaking.",
-            "Its threshold against the room tone, and any echo: the caller was silent.",
+            "The reply was stopped although the caller did not mean to stop it: by a backchannel, "
+            "a noise, or nothing that was said at all.",
+            "Its voice activity detection: threshold against room tone and echo, and whether "
+            "interrupt_response is wanted at all.",
             failed=True,
         ),
         Outcome(
@@ -96,10 +101,30 @@ OUTCOMES: dict[str, Outcome] = {
             failed=True,
         ),
         Outcome(
+            "refused",
+            "The server would not do what was asked, and no reply came.",
+            "The turn's error: what the request had wrong is in the server's own words.",
+            failed=True,
+        ),
+        Outcome(
+            "protocol_error",
+            "A message that nobody can read came instead of the reply, or the connection was "
+            "closed because one side broke the rules of WebSocket.",
+            "The turn's error, and whether --dialect is the one that the server speaks.",
+            failed=True,
+        ),
+        Outcome(
             "disconnected",
             "The connection was lost while the turn was under way.",
             "The close code and who closed; then the server's log at that instant.",
             failed=True,
+        ),
+        Outcome(
+            "client_late",
+            "The turn went wrong, and frames of the utterance had left later than a valid run "
+            "allows: rtbench may be to blame, not the target.",
+            "The instrument: its CPU, its stalls, and whether fewer users keep the pace.",
+            failed=False,
         ),
         Outcome(
             "stopped",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.analysis.faults import FaultGroup
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.record import RunRecord
 from bench.analysis.statistics import Distribution, distribution
+from bench.analysis.turn_figures import Rows, TurnFigures
 from bench.analysis.turns import (
     COLD,
     MEASURED,
@@ -19,7 +24,7 @@ from bench.analysis.turns import (
     SessionRecord,
     Turn,
 )
-from bench.analysis.validity import judge_run
+from bench.analysis.validity import Judgement, judge_run
 from bench.runs.event import SCHEMA_VERSION
 
 EXAMPLES = 10
@@ -33,10 +38,15 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
     """summary.json as bench/README.md describes it: JSON-ready, missing is null.
 
     Counts of turns are of all that were started. Metrics are of measured turns that were not
-    cut off, session metrics of all sessions.
+    cut off, session metrics of all sessions. Rates are of measured and cold turns: a session
+    whose first turn fails may have no other.
     """
-    measured = [turn for turn in record.turns if turn.turn_class == MEASURED]
-    judgement = judge_run(run, record.pacing, record.client_lag_ms, len(measured))
+    turns = record.turns
+    measured = _rows(turn.turn_class == MEASURED for turn in turns)
+    asked = measured | _rows(turn.turn_class == COLD for turn in turns)
+    timed = measured & ~_rows(turn.cut_off for turn in turns)
+    judgement = judge_run(run, record.pacing, record.client_lag_ms, int(measured.sum()))
+    judgement = Judgement(judgement.reasons, [*judgement.warnings, *_lost(record)])
     return {
         "schema_version": SCHEMA_VERSION,
         "rtbench_version": rtbench_version,
@@ -45,13 +55,10 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
         "duration_s": record.clock.duration_s,
         "sessions": _sessions(record.sessions),
         "turns": _turns(record.turns),
-        "metrics": {
-            metric.name: measure_all(
-                metric, record.sessions if metric.scope == "session" else measured
-            ).to_json()
-            for metric in METRICS.values()
-        },
-        "by_utterance": _by_utterance(measured),
+        "metrics": _metrics(record, timed),
+        "rates": _rates(record.figures, asked),
+        "usage": _usage(record),
+        "by_utterance": _by_utterance(record, measured, timed),
         "pacing": record.pacing.to_json(),
         "client_lag_ms": record.client_lag_ms.to_json(),
         "unattributed": _unattributed(record),
@@ -59,26 +66,50 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
     }
 
 
-def measure_all(metric: Metric, things: Iterable[Turn | SessionRecord]) -> Distribution:
-    """The distribution of one metric over turns or sessions; turns cut off are left out.
+def measure_all(metric: Metric, sessions: Iterable[SessionRecord]) -> Distribution:
+    """The distribution of one metric over sessions; what is not known is missing."""
+    measured = [metric.measure(session) for session in sessions]
+    known = [value for value in measured if value is not None]
+    return distribution(known, missing=len(measured) - len(known))
 
-    What was waited for in vain is censored, what is not known at all missing.
-    """
-    values: list[float] = []
-    bounds: list[float] = []
-    missing = 0
-    for thing in things:
-        if isinstance(thing, Turn) and thing.cut_off:
-            continue
-        value = metric.measure(thing)
-        bound = metric.bound(thing) if value is None and metric.bound is not None else None
-        if value is not None:
-            values.append(value)
-        elif bound is not None:
-            bounds.append(bound)
-        else:
-            missing += 1
-    return distribution(values, bounds, missing)
+
+def _metrics(record: RunRecord, rows: Rows) -> dict[str, Any]:
+    found = record.figures.spreads(rows)
+    for metric in METRICS.values():
+        if metric.scope == "session":
+            found[metric.name] = measure_all(metric, record.sessions)
+        elif metric.scope == "run":
+            found[metric.name] = metric.measure(record)
+    return {name: found[name].to_json() for name in METRICS if name in found}
+
+
+def _rates(figures: TurnFigures, rows: Rows) -> dict[str, Any]:
+    return {name: asdict(rate) for name, rate in figures.rates(rows).items()}
+
+
+def _usage(record: RunRecord) -> dict[str, Any]:
+    """Tokens and dollars of all turns, and by which prices."""
+    prices = record.prices
+    told = {name: _total(record.figures.values[name]) for name in _USED}
+    listed = None if prices is None else {"date": prices.date, "source": prices.source}
+    return {**told, "prices": listed}
+
+
+_USED = ("input_tokens", "output_tokens", "cost_usd")
+
+
+def _total(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.sum()) if len(known) else None
+
+
+def _lost(record: RunRecord) -> list[str]:
+    lost = record.lost_events
+    if not lost:
+        return []
+    events = "1 event is" if lost == 1 else f"{lost} events are"
+    seem = "turns there may seem worse than they were"
+    return [f"{events} missing from the record, by their numbers; {seem}: are parts damaged?"]
 
 
 def _sessions(sessions: Sequence[SessionRecord]) -> dict[str, int]:
@@ -103,21 +134,31 @@ def _turns(turns: Sequence[Turn]) -> dict[str, Any]:
     }
 
 
-def _by_utterance(measured: Sequence[Turn]) -> dict[str, Any]:
-    groups: dict[str, list[Turn]] = {}
-    for turn in measured:
-        groups.setdefault(turn.utterance, []).append(turn)
-    return {
-        utterance: {
-            "turns": len(turns),
-            "metrics": {
-                metric.name: measure_all(metric, turns).to_json()
-                for metric in METRICS.values()
-                if metric.scope == "turn"
+def _by_utterance(record: RunRecord, measured: Rows, timed: Rows) -> dict[str, Any]:
+    said: dict[str, list[int]] = {}
+    for index in np.flatnonzero(measured).tolist():
+        said.setdefault(record.turns[index].utterance, []).append(index)
+    found = {}
+    for utterance, indices in sorted(said.items()):
+        rows = np.zeros(len(measured), np.bool_)
+        rows[indices] = True
+        cut = [record.turns[index] for index in indices if record.turns[index].cut_off]
+        pauses = Counter(turn.cut_off_pause for turn in cut)
+        spreads = record.figures.spreads(rows & timed)
+        found[utterance] = {
+            "turns": len(indices),
+            "cut_off": len(cut),
+            "cut_off_by_pause": {
+                "unknown" if pause is None else str(pause): pauses[pause]
+                for pause in sorted(pauses, key=lambda pause: (pause is None, pause))
             },
+            "metrics": {name: spread.to_json() for name, spread in spreads.items()},
         }
-        for utterance, turns in sorted(groups.items())
-    }
+    return found
+
+
+def _rows(flags: Iterable[bool]) -> Rows:
+    return np.fromiter(flags, np.bool_)
 
 
 def _unattributed(record: RunRecord) -> dict[str, Any]:

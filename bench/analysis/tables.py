@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bench.analysis.clock import RunClock
-from bench.analysis.metrics import METRICS, Metric
+from bench.analysis.metrics import METRICS, TURN_METRICS
+from bench.analysis.turn_figures import TurnFigures
 from bench.analysis.turns import Turn
-
-TURN_METRICS: tuple[Metric, ...] = tuple(m for m in METRICS.values() if m.scope == "turn")
 
 INSTANTS = (
     "started_ns",
@@ -22,6 +23,7 @@ INSTANTS = (
     "requested_ns",
     "tool_call_ns",
     "tool_result_ns",
+    "tool_reply_ns",
     "response_created_ns",
     "first_audio_ns",
     "first_audible_ns",
@@ -53,7 +55,11 @@ COLUMNS: dict[str, str] = {
     "error": "string",
     "censored_ms": "float64",
     "since_start_s": "float64",
-    **dict.fromkeys((metric.name for metric in TURN_METRICS), "float64"),
+    **{
+        metric.name: "boolean" if metric.is_rate else "float64"
+        for metric in TURN_METRICS
+        if metric.name != "cut_off"  # which every turn has
+    },
 }
 """Columns of turns.parquet in order, and their types: nanoseconds never become floats."""
 
@@ -66,29 +72,40 @@ def censored_ms(turn: Turn) -> float | None:
     return ttfa.bound(turn)
 
 
-def turns_table(turns: Sequence[Turn], clock: RunClock | None = None) -> pd.DataFrame:
+def turns_table(
+    turns: Sequence[Turn], clock: RunClock | None = None, figures: TurnFigures | None = None
+) -> pd.DataFrame:
     """One row per turn with the columns of turns.parquet, ordered by session and turn.
 
-    Without a clock `since_start_s` is missing throughout.
+    Without a clock `since_start_s` is missing throughout. `figures` are those of `turns`, if
+    they were measured already.
     """
-    ordered = sorted(turns, key=lambda turn: (turn.session_id, turn.turn_index))
-    derived = {
-        "censored_ms": [censored_ms(turn) for turn in ordered],
-        "since_start_s": [
-            None if clock is None else clock.since_start_s(turn.session_id, turn.speech_end_ns)
-            for turn in ordered
-        ],
-        **{metric.name: [metric.measure(turn) for turn in ordered] for metric in TURN_METRICS},
-    }
-    return pd.DataFrame(
-        {
-            name: pd.Series(
-                derived[name] if name in derived else [getattr(turn, name) for turn in ordered],
-                dtype=dtype,
-            )
-            for name, dtype in COLUMNS.items()
-        }
+    figures = figures or TurnFigures.of(turns)
+    order = sorted(
+        range(len(turns)), key=lambda index: (turns[index].session_id, turns[index].turn_index)
     )
+    ordered = [turns[index] for index in order]
+    measured = {**figures.values, "censored_ms": figures.bounds["ttfa_ms"]}
+    since_start_s = [
+        None if clock is None else clock.since_start_s(turn.session_id, turn.speech_end_ns)
+        for turn in ordered
+    ]
+    columns = {}
+    for name, dtype in COLUMNS.items():
+        if name in measured and name != "cut_off":
+            values = measured[name][order]
+            column = pd.Series(values if dtype == "float64" else _flags(values), dtype=dtype)
+        elif name == "since_start_s":
+            column = pd.Series(since_start_s, dtype=dtype)
+        else:
+            column = pd.Series([getattr(turn, name) for turn in ordered], dtype=dtype)
+        columns[name] = column
+    return pd.DataFrame(columns)
+
+
+def _flags(values: NDArray[np.float64]) -> pd.arrays.BooleanArray:
+    unknown = np.isnan(values)
+    return pd.arrays.BooleanArray(np.where(unknown, 0, values).astype(bool), unknown)
 
 
 def turns_arrow(frame: pd.DataFrame) -> pa.Table:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from bench.analysis.attribution import Attribution
 from bench.analysis.detail import fault_class_of, message_of, parsed, text
 from bench.analysis.moments import SILENCE, Label, Mark, TurnMoments
+from bench.analysis.playback import Playout, play_out
+from bench.analysis.prices import Prices, Usage, usage_of
 from bench.analysis.rows import Row
 from bench.analysis.verdict import judge
 from bench.dialects.base import Kind
@@ -26,7 +28,8 @@ class Turn:
 
     Instants (`_ns`) are monotonic nanoseconds of the session's worker: arrivals in the kernel,
     except `started_ns`, `speech_start_ns` and `speech_end_ns`, which follow from the audio
-    clock and the clip's labels. `_ms` labels count from the clip's first sample.
+    clock and the clip's labels, and what the client sent. `_ms` labels count from the clip's
+    first sample. Of a turn without a clip `speech_end_ns` is the request for a response.
     """
 
     session_id: str
@@ -38,7 +41,7 @@ class Turn:
     detected: bool
     """Whether the server is to find where speech begins and ends."""
     awaits_audio: bool
-    """Whether a reply that can be heard is to come."""
+    """Whether a reply that can be heard is to come, counted from something of the caller's."""
     interrupts: int | None
     """Index of the turn whose reply the caller speaks over."""
     utterance: str
@@ -67,9 +70,12 @@ class Turn:
     tool_call_ns: int | None
     tool_result_ns: int | None
     """When the latest result of a tool was sent."""
+    tool_reply_ns: int | None
+    """First audio of what was created after that."""
     interrupted_until_ns: int | None
-    """Arrival of the last audio of the reply that the caller speaks over; known of whole
-    sessions only."""
+    """Arrival of the last audio of the reply that the caller speaks over, if some came since."""
+    overrun_ms: float | None
+    """Audio of that reply that came after the speech began; None where it cannot be known."""
     response_created_ns: int | None
     first_audio_ns: int | None
     first_audible_ns: int | None
@@ -86,6 +92,15 @@ class Turn:
     delta_count: int
     reply_ms: float
     """Duration of the response's audio, as received."""
+    playout: Playout
+    """How it sounds in a player with a small buffer."""
+    text: str | None
+    """What the caller said, by the clip's label."""
+    transcript: str | None
+    """What the server understood of it."""
+    usage: Usage | None
+    """Tokens of all responses that the turn brought about."""
+    cost_usd: float | None
     end_reason: str | None
     """As noted: done, watchdog, disconnected or stopped; None when the note is missing."""
     error: str | None
@@ -138,13 +153,15 @@ class SessionAssembly:
     """Rows missing between the first and the last, by their numbers."""
 
 
-def assemble_session(rows: Sequence[Row], warm_until_ns: int | None = None) -> SessionAssembly:
+def assemble_session(
+    rows: Sequence[Row], warm_until_ns: int | None = None, prices: Prices | None = None
+) -> SessionAssembly:
     """The session and its turns; never raises on any order, loss or duplication of rows.
 
     `rows` are of one session, in any order: `seq` says which came first. A row recorded twice
     counts once, and is then listed. Turns whose utterance began before `warm_until_ns` (on the
     session's clock) are warm-up. The rows of one turn alone, from its utterance note on, give
-    that same turn.
+    that same turn. Without `prices` no turn has a cost.
     """
     ordered, repeated = _in_order(rows)
     attribution = Attribution()
@@ -153,8 +170,7 @@ def assemble_session(rows: Sequence[Row], warm_until_ns: int | None = None) -> S
         attribution.leave(row.kind, "recorded twice", row.at_ns)
     session_id = ordered[0].session_id if ordered else ""
     told = [row for row in ordered if isinstance(row, EventRow)]
-    by_index = {moments.label.turn_index: moments for moments in attribution.turns}
-    turns = [_turn(moments, warm_until_ns, by_index) for moments in attribution.turns]
+    turns = [_turn(moments, warm_until_ns, prices) for moments in attribution.turns]
     for moments in attribution.turns:
         moments.let_go()
     return SessionAssembly(
@@ -189,14 +205,14 @@ def _in_order(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     return once, repeated
 
 
-def _turn(
-    moments: TurnMoments, warm_until_ns: int | None, by_index: Mapping[int, TurnMoments]
-) -> Turn:
+def _turn(moments: TurnMoments, warm_until_ns: int | None, prices: Prices | None) -> Turn:
     label = moments.label
     onset, end, reply = moments.onset(), moments.end_of_turn(), moments.reply()
     cut_off, cut_off_ms = _cut_off(moments, end)
     ended_ns = moments.ended_ns
     verdict = judge(moments, cut_off=cut_off)
+    said = moments.said()
+    usage = usage_of(made.usage for made in (*moments.responses, *moments.asides))
     return Turn(
         session_id=label.session_id,
         turn_index=label.turn_index,
@@ -218,13 +234,15 @@ def _turn(
         cut_off_pause=None if cut_off_ms is None else label.pause_at(cut_off_ms),
         started_ns=label.started_ns,
         speech_start_ns=label.speech_start_ns,
-        speech_end_ns=label.speech_end_ns,
+        speech_end_ns=_latency_zero_ns(moments),
         speech_started_ns=None if onset is None else onset.at_ns,
         speech_stopped_ns=None if end is None else end.at_ns,
         requested_ns=moments.requested_ns,
         tool_call_ns=moments.tool_call_ns(),
         tool_result_ns=moments.tool_result_ns,
-        interrupted_until_ns=_interrupted_until_ns(label, by_index),
+        tool_reply_ns=moments.tool_reply_ns(),
+        interrupted_until_ns=_interrupted_until_ns(moments),
+        overrun_ms=_overrun_ms(moments),
         response_created_ns=None if reply is None else reply.created_ns,
         first_audio_ns=None if reply is None else reply.first_audio_ns,
         first_audible_ns=None if reply is None else reply.first_audible_ns,
@@ -239,17 +257,37 @@ def _turn(
         response_status=None if reply is None else reply.status,
         delta_count=0 if reply is None else len(reply.deltas),
         reply_ms=0.0 if reply is None else reply.reply_ms,
+        playout=_NOTHING_PLAYED if reply is None else play_out(reply.deltas),
+        text=label.text,
+        transcript=" ".join(told.text for told in said) if said else None,
+        usage=usage,
+        cost_usd=None if usage is None or prices is None else prices.cost_usd(usage),
         end_reason=moments.end_reason,
         error=verdict.error,
     )
 
 
-def _interrupted_until_ns(label: Label, by_index: Mapping[int, TurnMoments]) -> int | None:
-    over = None if label.interrupts is None else by_index.get(label.interrupts)
-    if over is None:
+_NOTHING_PLAYED = play_out(())
+
+
+def _latency_zero_ns(moments: TurnMoments) -> int:
+    """The end of speech; of a turn without a clip, the request for a response."""
+    label, requested_ns = moments.label, moments.requested_ns
+    silent = label.kind in {"text", "image", "request"} and requested_ns is not None
+    return requested_ns if silent and requested_ns is not None else label.speech_end_ns
+
+
+def _interrupted_until_ns(moments: TurnMoments) -> int | None:
+    if moments.lossy:
         return None
-    heard = (reply.last_audio_ns for reply in over.responses if reply.last_audio_ns is not None)
-    return max(heard, default=None)
+    return max((delta.at_ns for delta in moments.talked_into), default=None)
+
+
+def _overrun_ms(moments: TurnMoments) -> float | None:
+    if moments.label.interrupts is None or moments.lossy:
+        return None
+    begun_ns = moments.label.speech_start_ns
+    return sum(d.audio_ms or 0.0 for d in moments.talked_into if d.at_ns >= begun_ns)
 
 
 def _turn_class(label: Label, warm_until_ns: int | None) -> str:
@@ -277,8 +315,9 @@ def _cut_off(moments: TurnMoments, end: Mark | None) -> tuple[bool, float | None
 
 def _transcript_done_ns(moments: TurnMoments, end: Mark | None) -> int | None:
     if end is not None:
-        return moments.transcripts.get(end.item_id)
-    return min(moments.transcripts.values(), default=None)
+        told = moments.transcripts.get(end.item_id)
+        return None if told is None else told.at_ns
+    return min((told.at_ns for told in moments.transcripts.values()), default=None)
 
 
 _FAULT_KINDS = frozenset(

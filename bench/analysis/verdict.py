@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from bench.analysis.moments import SILENCE, TRANSCRIPT, ResponseMoments, TurnMoments
 
+_PROTOCOL_BROKEN = frozenset({1002.0, 1003.0, 1007.0})
+"""Close codes by which one side says that the other broke the rules: RFC 6455, 7.4.1."""
+
 
 class Verdict(NamedTuple):
     """How a turn ended, a name in OUTCOMES, and what the server or network said about it."""
@@ -23,7 +26,7 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
     the one to the premature end was bound to be cancelled.
     """
     replies = moments.replies()
-    reply = moments.reply()
+    reply = moments.last_reply()
     if cut_off and replies:
         reply = replies[-1]
     expects = moments.label.expects
@@ -34,8 +37,8 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
     if expects == TRANSCRIPT:
         if moments.transcripts:
             return Verdict("ok")
-        broken = _broken_off(moments, None, cut_off=False)
-        return broken or _refused(moments, None) or Verdict("no_transcript")
+        broken = _broken_off(moments, None, cut_off=False) or _refused(moments, None)
+        return broken or _unwritten(moments)
     return (
         _broken_off(moments, reply, cut_off=cut_off)
         or _refused(moments, reply)
@@ -46,6 +49,18 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
 def _unasked(moments: TurnMoments) -> Verdict:
     """A turn in which nobody spoke: whatever answers it is a mistake."""
     return Verdict("false_turn" if moments.responses else "ok")
+
+
+def _unwritten(moments: TurnMoments) -> Verdict:
+    if moments.transcript_fault is not None:
+        return Verdict("server_error", moments.transcript_fault)
+    return Verdict("missed_turn" if _is_missed(moments) else "no_transcript")
+
+
+def _is_missed(moments: TurnMoments) -> bool:
+    """Whether nothing shows that anybody, server or client, saw the turn's end."""
+    seen = moments.committed or moments.requested_ns is not None
+    return not seen and moments.end_of_turn() is None
 
 
 def _is_whole(moments: TurnMoments, reply: ResponseMoments | None) -> bool:
@@ -67,10 +82,11 @@ def _broken_off(
     if reason == "stopped":
         return Verdict("stopped")
     if reason == "disconnected":
-        limited = next((error for code, error in moments.errors if _is_rate_limit(code)), None)
+        limited = next((e.words for e in moments.errors if _is_rate_limit(e.code)), None)
         if limited is not None:  # the server said why it hung up
             return Verdict("rate_limited", limited)
-        return Verdict("disconnected", moments.closed_text)
+        broken = moments.close_code in _PROTOCOL_BROKEN
+        return Verdict("protocol_error" if broken else "disconnected", moments.closed_text)
     return None
 
 
@@ -82,8 +98,11 @@ def _refused(moments: TurnMoments, reply: ResponseMoments | None) -> Verdict | N
         return Verdict("rate_limited" if limited else "server_error", code)
     # Most errors leave the session as it was: only one without a finished reply ended the turn.
     if moments.errors and (reply is None or reply.done_ns is None):
-        code, error = moments.errors[-1]
-        return Verdict("rate_limited" if _is_rate_limit(code) else "server_error", error)
+        error = moments.errors[-1]
+        refused = "refused" if error.refused else "server_error"
+        return Verdict("rate_limited" if _is_rate_limit(error.code) else refused, error.words)
+    if moments.malformed is not None and (reply is None or reply.done_ns is None):
+        return Verdict("protocol_error", moments.malformed)
     return None
 
 
@@ -100,12 +119,10 @@ def _heard(
         last_ns = max((r.last_audio_ns for r in replies if r.last_audio_ns is not None), default=0)
         return "no_reply" if timed_out and last_ns < moments.label.speech_end_ns else "cut_off"
     if reply is None:
-        return "no_reply"
+        return "missed_turn" if _is_missed(moments) else "no_reply"
     stopped = reply.status == "cancelled" and reply.reason != "client_cancelled"
-    if moments.overlaid and (stopped or moments.truncated):
+    if stopped or (moments.overlaid and moments.truncated):
         return "false_interruption"
-    if stopped:
-        return "interrupted"
     if not reply.deltas and moments.label.modality == "text" and reply.done_ns is not None:
         return "ok"
     if not reply.deltas:

@@ -277,13 +277,13 @@ class RealtimeUser(User):
                     f"{turn.outcome}: {turn.error or OUTCOMES[turn.outcome].meaning}"
                 )
             for name, metric in METRICS.items():
-                if metric.scope != "turn":
+                if metric.scope != "turn" or metric.unit != "ms":
                     continue
                 value = metric.measure(turn)
                 if name == "ttfa_ms":
                     waited_ms = censored_ms(turn) if value is None else value
                     self._fire("ttfa", waited_ms, error, turn)
-                elif value is not None and value > 0 and metric.unit == "ms":
+                elif value is not None and value > 0:
                     self._fire(name.removesuffix("_ms"), value, None, turn)
 
     def _fire(

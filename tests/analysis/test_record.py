@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.clock import RunClock, worker_of
-from bench.analysis.metrics import METRICS
+from bench.analysis.metrics import METRICS, TURN_METRICS
 from bench.analysis.record import read_record
 from bench.analysis.statistics import distribution
 from bench.analysis.summary import summarise
@@ -67,12 +67,13 @@ def test_columns_are_the_documented_ones(events):
         *("cut_off", "cut_off_pause"),
         *("started_ns", "speech_start_ns", "speech_end_ns", "speech_started_ns"),
         *("speech_stopped_ns", "requested_ns", "tool_call_ns", "tool_result_ns"),
+        "tool_reply_ns",
         *("response_created_ns", "first_audio_ns", "first_audible_ns"),
         *("last_audio_ns", "response_done_ns", "transcript_done_ns"),
         *("first_output_transcript_ns", "ended_ns", "item_id", "response_id"),
         *("response_status", "delta_count", "reply_ms", "error", "censored_ms"),
         "since_start_s",
-        *(name for name, metric in METRICS.items() if metric.scope == "turn"),
+        *(metric.name for metric in TURN_METRICS if metric.name != "cut_off"),
     ]
 
 
@@ -85,8 +86,8 @@ def test_no_instant_loses_a_nanosecond(events, tmp_path):
     turns = sorted(record.turns, key=lambda turn: (turn.session_id, turn.turn_index))
     for name in (*INSTANTS, "cut_off_pause", "item_id", "error", "outcome", "reply_ms"):
         assert stored[name].to_pylist() == [getattr(turn, name) for turn in turns]
-    for metric in METRICS.values():
-        if metric.scope == "turn":
+    for metric in TURN_METRICS:
+        if metric.name != "cut_off":
             assert stored[metric.name].to_pylist() == [metric.measure(turn) for turn in turns]
 
 
@@ -153,8 +154,8 @@ def test_summary(golden):
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert list(summary) == [
         *("schema_version", "rtbench_version", "run_id", "validity", "duration_s", "sessions"),
-        *("turns", "metrics", "by_utterance", "pacing", "client_lag_ms", "unattributed"),
-        "errors",
+        *("turns", "metrics", "rates", "usage", "by_utterance", "pacing", "client_lag_ms"),
+        *("unattributed", "errors"),
     ]
     assert summary["validity"] == {"valid": True, "reasons": [], "warnings": []}
     assert summary["sessions"] == {"started": 5, "opened": 5, "failed": 0}
@@ -173,7 +174,29 @@ def test_summary(golden):
     assert summary["metrics"]["transcript_ms"]["missing"] == 2
     assert summary["metrics"]["connect_ms"]["n"] == 5
     assert summary["by_utterance"]["other"]["metrics"]["ttfa_ms"]["p50"]["value"] == 800
-    assert summary["by_utterance"]["clip"]["turns"] == 4
+    clip = summary["by_utterance"]["clip"]
+    assert (clip["turns"], clip["cut_off"], clip["cut_off_by_pause"]) == (4, 1, {"1": 1})
+    assert list(summary["metrics"]) == [m.name for m in METRICS.values() if not m.is_rate]
+    assert list(summary["rates"]) == [m.name for m in METRICS.values() if m.is_rate]
+    counted = {name: (rate["hits"], rate["n"]) for name, rate in summary["rates"].items()}
+    assert counted == {
+        "failed": (2, 6),
+        "cut_off": (1, 6),
+        "missed_turn": (1, 5),  # nobody knows of the one whose connection broke
+        "false_turn": (0, 0),
+        "false_interruption": (0, 3),
+    }
+    assert summary["rates"]["false_turn"]["value"] is None
+    assert summary["rates"]["cut_off"]["value"] == pytest.approx(1 / 6)
+    assert summary["rates"]["cut_off"]["low"] < 1 / 6 < summary["rates"]["cut_off"]["high"]
+    assert summary["usage"] == {
+        "input_tokens": None,
+        "output_tokens": None,
+        "cost_usd": None,
+        "prices": None,
+    }
+    assert summary["metrics"]["pacing_lateness_ms"] == summary["pacing"]["lateness_ms"]
+    assert summary["metrics"]["client_lag_ms"] == summary["client_lag_ms"]
     assert summary["pacing"]["lateness_ms"]["max"] == 2
     assert summary["errors"] == [
         {
@@ -254,7 +277,7 @@ def test_a_reply_to_another_item_says_nothing_of_this_stop(golden, new_trace):
 def test_every_metric_is_found_by_its_own_name():
     assert list(METRICS)[:2] == ["ttfa_ms", "voice_to_voice_ms"]
     assert all(name == metric.name for name, metric in METRICS.items())
-    assert {metric.better for metric in METRICS.values()} == {"lower", "higher"}
+    assert {metric.better for metric in METRICS.values()} == {"lower", "higher", "none"}
 
 
 def turns_file(pieces):

@@ -43,11 +43,24 @@ def test_clean_turn(golden, new_trace):
         "onset_delay_ms": 120,
         "transcript_ms": 700,
         "transcript_lead_ms": -5,
-        "tool_call_ms": None,
-        "tool_reply_ms": None,
         "barge_in_detect_ms": None,
         "barge_in_stop_ms": None,
+        "overrun_ms": None,
+        "tool_call_ms": None,
+        "tool_reply_ms": None,
         "delivery_factor": 40,
+        "stall_count": 0,
+        "stall_ms": 0,
+        "stall_share": 0,
+        "wer": None,  # the clip's label holds no text
+        "failed": False,
+        "cut_off": False,
+        "missed_turn": False,
+        "false_turn": None,
+        "false_interruption": False,
+        "input_tokens": None,
+        "output_tokens": None,
+        "cost_usd": None,
     }
 
 
@@ -115,7 +128,7 @@ def test_reply_audio_before_the_end_of_speech_is_a_cut_off(new_trace):
     ("name", "outcome", "bound_ms"),
     [
         ("no_reply", "no_reply", 15_000),
-        ("never_heard", "no_reply", 15_000),
+        ("never_heard", "missed_turn", 15_000),
         ("audio_less", "audio_less", 801),
         ("stopped", "stopped", None),  # the run's end says nothing of the target
     ],
@@ -280,7 +293,9 @@ def test_interrupted_by_no_one(new_trace):
     trace.delta("resp_0", 3900, 100, 0)
     trace.done("resp_0", 4100, "cancelled", reason="turn_detected")
     trace.ended(0, 19_000, "watchdog")
-    assert only_turn(trace.rows).outcome == "interrupted"
+    turn = only_turn(trace.rows)
+    assert turn.outcome == "false_interruption"
+    assert measured(turn)["false_interruption"] is True
 
 
 @pytest.mark.parametrize(
@@ -395,11 +410,14 @@ def test_every_outcome_is_listed_with_its_meaning():
         "false_interruption",
         "cut_off",
         "no_reply",
+        "missed_turn",
         "audio_less",
-        "interrupted",
         "server_error",
         "rate_limited",
+        "refused",
+        "protocol_error",
         "disconnected",
+        "client_late",
         "stopped",
     }
     assert all(outcome.meaning and outcome.look_at for outcome in OUTCOMES.values())

@@ -2,9 +2,10 @@
 
 from locust import between, task
 
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
-MURMURS = ("backchannel_uhhuh", "backchannel_mmhm", "backchannel_right")
+MURMURS = Rounds("backchannel_uhhuh", "backchannel_mmhm", "backchannel_right")
 
 
 class Backchannel(RealtimeUser):
@@ -16,11 +17,12 @@ class Backchannel(RealtimeUser):
 
     wait_time = between(0.5, 1.5)
 
+    def on_start(self) -> None:
+        self.murmurs = iter(MURMURS)
+
     @task
     def murmur(self) -> None:
-        """Say each murmur 0.8 s into an answer."""
-        for murmur in MURMURS:
-            turn = self.session.say("question")
-            self.session.overlay(murmur, after_first_audio_ms=800)
-            turn.wait()
-            self.wait()
+        """Murmur 0.8 s into an answer, and listen on."""
+        turn = self.session.say("question")
+        self.session.overlay(next(self.murmurs), after_first_audio_ms=800)
+        turn.wait()

@@ -3,11 +3,12 @@
 from locust import between, task
 
 from bench.load.defaults import prefer
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
 prefer(transcription_model="gpt-4o-transcribe")
 
-LANGUAGES = ("question", "lang_es", "lang_it", "lang_pt", "lang_fr", "lang_ja")
+LANGUAGES = Rounds("question", "lang_es", "lang_it", "lang_pt", "lang_fr", "lang_ja")
 
 
 class Languages(RealtimeUser):
@@ -18,9 +19,10 @@ class Languages(RealtimeUser):
 
     wait_time = between(0.5, 1.5)
 
+    def on_start(self) -> None:
+        self.clips = iter(LANGUAGES)
+
     @task
-    def ask_in_each(self) -> None:
-        """Ask in each language once."""
-        for utterance in LANGUAGES:
-            self.session.say(utterance).wait()
-            self.wait()
+    def ask(self) -> None:
+        """Ask in the next language and listen to the answer."""
+        self.session.say(next(self.clips)).wait()

@@ -2,9 +2,10 @@
 
 from locust import between, task
 
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
-SOUNDS = ("sound_cough", "sound_knock", "sound_keys")
+SOUNDS = Rounds("sound_cough", "sound_knock", "sound_keys")
 
 
 class Noise(RealtimeUser):
@@ -15,9 +16,10 @@ class Noise(RealtimeUser):
 
     wait_time = between(0.2, 0.5)
 
+    def on_start(self) -> None:
+        self.sounds = iter(SOUNDS)
+
     @task
     def make_noise(self) -> None:
-        """Make each sound once; a turn is right when nothing came of it for three seconds."""
-        for sound in SOUNDS:
-            self.session.say(sound).wait()
-            self.wait()
+        """Make the next sound; the turn is right when nothing comes of it for three seconds."""
+        self.session.say(next(self.sounds)).wait()

@@ -2,9 +2,10 @@
 
 from locust import between, task
 
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
-PAUSING = ("mid_pause", "pause_300", "pause_1200", "pause_twice")
+PAUSING = Rounds("mid_pause", "pause_300", "pause_1200", "pause_twice")
 
 
 class Pauses(RealtimeUser):
@@ -16,9 +17,10 @@ class Pauses(RealtimeUser):
 
     wait_time = between(0.5, 1.5)
 
+    def on_start(self) -> None:
+        self.clips = iter(PAUSING)
+
     @task
     def pause(self) -> None:
-        """Say each sentence once."""
-        for utterance in PAUSING:
-            self.session.say(utterance).wait()
-            self.wait()
+        """Say the next sentence and listen to the answer."""
+        self.session.say(next(self.clips)).wait()

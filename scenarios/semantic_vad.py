@@ -3,11 +3,12 @@
 from locust import between, task
 
 from bench.load.defaults import prefer
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
 prefer(turn_detection="semantic_vad")
 
-SENTENCES = ("question", "mid_pause", "weather", "pause_1200", "digits")
+SENTENCES = Rounds("question", "mid_pause", "weather", "pause_1200", "digits")
 
 
 class SemanticVad(RealtimeUser):
@@ -18,9 +19,10 @@ class SemanticVad(RealtimeUser):
 
     wait_time = between(0.5, 1.5)
 
+    def on_start(self) -> None:
+        self.clips = iter(SENTENCES)
+
     @task
     def speak(self) -> None:
-        """Say each sentence once."""
-        for utterance in SENTENCES:
-            self.session.say(utterance).wait()
-            self.wait()
+        """Say the next sentence and listen to the answer."""
+        self.session.say(next(self.clips)).wait()

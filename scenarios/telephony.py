@@ -3,11 +3,12 @@
 from locust import between, task
 
 from bench.load.defaults import prefer
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
 prefer(codec="pcmu")
 
-CALLS = ("phone", "quiet", "question_male_fast")
+CALLS = Rounds("phone", "quiet", "question_male_fast")
 
 
 class Telephony(RealtimeUser):
@@ -18,9 +19,10 @@ class Telephony(RealtimeUser):
 
     wait_time = between(0.5, 1.5)
 
+    def on_start(self) -> None:
+        self.clips = iter(CALLS)
+
     @task
     def call(self) -> None:
-        """Ask in each voice once."""
-        for utterance in CALLS:
-            self.session.say(utterance).wait()
-            self.wait()
+        """Ask in the next voice and listen to the answer."""
+        self.session.say(next(self.clips)).wait()

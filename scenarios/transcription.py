@@ -3,11 +3,12 @@
 from locust import between, task
 
 from bench.load.defaults import prefer
+from bench.load.rounds import Rounds
 from bench.load.users import RealtimeUser
 
 prefer(session_type="transcription", transcription_model="gpt-4o-transcribe")
 
-SPOKEN = ("question", "digits", "spelled", "weather")
+SPOKEN = Rounds("question", "digits", "spelled", "weather")
 
 
 class Transcription(RealtimeUser):
@@ -15,9 +16,10 @@ class Transcription(RealtimeUser):
 
     wait_time = between(0.5, 1.5)
 
+    def on_start(self) -> None:
+        self.clips = iter(SPOKEN)
+
     @task
     def dictate(self) -> None:
-        """Say each sentence once."""
-        for utterance in SPOKEN:
-            self.session.say(utterance).wait()
-            self.wait()
+        """Say the next sentence and wait for its words."""
+        self.session.say(next(self.clips)).wait()

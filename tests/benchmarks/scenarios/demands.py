@@ -77,7 +77,7 @@ def cut_off_at(silence_ms: float) -> Demand:
     def judge(turns: Sequence[Turn]) -> Finding:
         longest = {id(turn): max((b - a for a, b in turn.pauses), default=0.0) for turn in turns}
         long = [turn for turn in turns if longest[id(turn)] > silence_ms + 100]
-        short = [turn for turn in turns if longest[id(turn)] < silence_ms - 100]
+        short = [turn for turn in turns if longest[id(turn)] <= silence_ms - 50]
         cut, spared = _cut_off(long), _cut_off(short)
         told = f"{cut:.0%} of longer pauses cut off, {spared:.0%} of shorter"
         met = (not long or cut > 0.9) and (not short or spared == 0) and bool(long or short)

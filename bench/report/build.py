@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import bench
 from bench.analysis.pacing import APPEND_COLUMNS
+from bench.analysis.prices import PRICES, Prices, read_prices
 from bench.analysis.record import RunRecord, read_record
 from bench.analysis.summary import summarise
 from bench.analysis.tables import turns_arrow
+from bench.problem import Problem
 from bench.report.data import ReportData
 from bench.report.page import render_page
 from bench.report.recordings import choose_recordings
@@ -24,13 +26,25 @@ def load_record(folder: RunFolder) -> RunRecord:
     """Everything the events and appends of a run say, parts merged first.
 
     Raises:
-        Problem: a file of the folder is missing or damaged.
+        Problem: a file of the folder is missing or damaged, or prices.toml will not do.
     """
     folder.merge_parts()
     run = folder.read_run()
     warmup_s = float(run.get("options", {}).get("warmup_s") or 0.0)
     with _collecting_seldom(), FilePieces(folder.events_path) as events:
-        return read_record(run, events, folder.append_batches(APPEND_COLUMNS), warmup_s)
+        appends = folder.append_batches(APPEND_COLUMNS)
+        return read_record(run, events, appends, warmup_s, _price_table(folder))
+
+
+def _price_table(folder: RunFolder) -> Mapping[str, Prices]:
+    """List prices, and what the run's own prices.toml says instead if there is one."""
+    path = folder.prices_path
+    try:
+        return read_prices(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        return PRICES
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: cannot be read ({error}); mend or remove it") from None
 
 
 @contextlib.contextmanager

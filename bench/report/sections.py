@@ -139,11 +139,12 @@ def _failed(summary: dict[str, Any]) -> int:
 
 
 def metrics(data: ReportData) -> Markup:
-    """Every metric of the summary with its spread."""
-    table = data.summary["metrics"]
+    """Every metric of the summary with its spread, and every rate with those it could hit."""
+    table, rates = data.summary["metrics"], data.summary.get("rates") or {}
     return fragment(
         "sections/metrics.html",
         rows=[(wording.metric_words(n), table[n]) for n in wording.in_table_order(table)],
+        rates=[(wording.metric_words(n), rates[n]) for n in wording.in_table_order(rates)],
         turns=data.summary["turns"],
     )
 

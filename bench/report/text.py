@@ -83,6 +83,9 @@ def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
         ("Cut off", f"{_plain(cut_off)} ({share(cut_off, turns_started, plain=True)})"),
         ("Pacing", f"p99 {late} ms late; {_plain(sent)} of {_plain(due)} frames sent"),
     ]
+    mishaps = _mishaps(summary.get("rates") or {})
+    if mishaps:
+        rows.insert(5, ("Mishaps", mishaps))
     held = pacing.get("held_back") or {"frames": 0}
     if held["frames"]:
         p99 = percentile(held["held_ms"], "p99", plain=True)
@@ -95,6 +98,16 @@ def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
         noun = "turn" if unreviewed == 1 else "turns"
         rows.insert(5, ("Left out", f"{_plain(unreviewed)} {noun}: {clips} review"))
     return [Text(f"{name:<9} {printable(value)}") for name, value in rows]
+
+
+def _mishaps(rates: dict[str, dict[str, Any]]) -> str:
+    """Rates above zero, but that of turns cut off, which has a line of its own."""
+    return ", ".join(
+        f"{metric_words(name).label.lower()} {_plain(rates[name]['hits'])} of "
+        f"{_plain(rates[name]['n'])}"
+        for name in in_table_order(rates)
+        if rates[name]["hits"] and name != "cut_off"
+    )
 
 
 def _plain(amount: int) -> str:

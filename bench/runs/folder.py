@@ -64,6 +64,7 @@ class RunFolder:
         self.turns_path = path / "turns.parquet"
         self.summary_path = path / "summary.json"
         self.report_path = path / "report.html"
+        self.prices_path = path / "prices.toml"
         self.audio_path = path / "audio"
         self.recordings_path = self.audio_path / "index.json"
         self._run_path = path / "run.json"

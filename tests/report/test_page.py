@@ -396,3 +396,22 @@ def test_what_this_version_does_not_know_is_shown_bare(
     assert "novel_ms" in page
     assert "vanished" in page
     assert "Not known to this version of rtbench." in page
+
+
+def test_rates_are_shown_with_hits_and_whom_they_could_have_hit(
+    synthetic_run: Callable[..., Path],
+) -> None:
+    folder = synthetic_run()
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["rates"] = {
+        "false_turn": {"value": 0.25, "low": 0.0912, "high": 0.53, "hits": 3, "n": 12},
+        "missed_turn": {"value": None, "low": None, "high": None, "hits": 0, "n": 0},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = page_of(folder)
+    part = section(page, "metrics")
+    assert rows(part[part.index("How often things went wrong") :])[1:] == [
+        ["Turns missed", "0", "0", "\u2013", "\u2013"],
+        ["False turns", "3", "12", "25.0\u202f%", "9.12 \u2013 53.0\u202f%"],
+    ]
+    assert "None is better" not in page

@@ -145,3 +145,13 @@ def test_a_long_path_stays_in_one_piece(run60: Path) -> None:
     )
     print_summary(run, summary, path, Console(file=stream, width=80))
     assert str(path) in stream.getvalue()
+
+
+def test_what_went_wrong_is_told_with_whom_it_could_have_hit(run60: Path) -> None:
+    run, summary = (json.loads((run60 / f"{n}.json").read_text()) for n in ("run", "summary"))
+    rate = {"value": 0.5, "low": 0.1, "high": 0.9, "hits": 3, "n": 6}
+    never = {**rate, "value": 0.0, "hits": 0}
+    summary["rates"] = {"false_turn": rate, "cut_off": rate, "failed": never, "odd": rate}
+    stream = io.StringIO()
+    print_summary(run, summary, None, Console(file=stream, width=80))
+    assert "Mishaps   false turns 3 of 6, odd 3 of 6\n" in stream.getvalue()

@@ -102,8 +102,9 @@ class Conversation:
         before = self.turn
         if before is not None and before.ended is None:
             raise RuntimeError("a turn is under way; wait for it first")
-        talked_over = before is not None and before.ended is TurnEnd.TALKED_OVER
-        self._over = before if talked_over else None
+        self._over = None
+        if before is not None and before.ended is TurnEnd.TALKED_OVER and not before.silenced:
+            self._over = before
         self.turn = TurnState(
             index=self._turns,
             began_ns=now_ns,
@@ -133,7 +134,7 @@ class Conversation:
         if turn is None or turn.ended is not None or kind not in _PROGRESS:
             return self._receive_aside(event, at_ns)
         if turn.foreign and event.response_id in turn.foreign:
-            return self._receive_foreign(event, at_ns, audio_ms)
+            return self._receive_foreign(turn, event, at_ns, audio_ms)
         turn.progress_ns = max(turn.progress_ns, at_ns)
         if kind is Kind.OUTPUT_AUDIO_DELTA:  # nearly all are
             if audio_ms is not None:
@@ -180,8 +181,16 @@ class Conversation:
                 turn.transcribed_ns = at_ns
         return turn.settles_ns is not None
 
-    def _receive_foreign(self, event: ServerEvent, at_ns: int, audio_ms: float | None) -> bool:
-        """Events of a response to an earlier turn: they only sound, and do not answer this one."""
+    def _receive_foreign(
+        self, turn: TurnState, event: ServerEvent, at_ns: int, audio_ms: float | None
+    ) -> bool:
+        """Events of a response to an earlier turn, or of one that nobody listens to any more.
+
+        They may sound, and do not answer this turn.
+        """
+        if event.kind is Kind.RESPONSE_DONE and event.response_id in turn.open_responses:
+            self._receive_turn(turn, event, at_ns)
+            return turn.settles_ns is not None
         over = self._over
         if over is not None:
             if event.kind is Kind.OUTPUT_AUDIO_DELTA and audio_ms is not None:
@@ -257,6 +266,8 @@ class Conversation:
         self.silenced_ns = now_ns
         for turn in (self._over, self.turn):
             if turn is not None:
+                turn.silenced = True
+                turn.foreign |= turn.open_responses  # the rest of them will not be heard
                 self.cuts += turn.player.silence(now_ns)
         self._over = None
 

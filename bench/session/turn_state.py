@@ -58,7 +58,7 @@ class TurnState:
     answers_tools: bool = False
     """Whether the caller gives results of tools: the turn then waits for what follows on them."""
     foreign: frozenset[str] = frozenset()
-    """Responses of earlier turns that were not done when this one began."""
+    """Responses that do not answer it: not done when it began, or silenced since."""
     owed_responses: int = 0
     """Responses asked for by the client that have not begun."""
     open_responses: set[str] = field(default_factory=set)
@@ -70,6 +70,8 @@ class TurnState:
     speech_open: bool = False
     awaits_audio: bool = False
     """Whether somebody waits for the first audio."""
+    silenced: bool = False
+    """Whether the caller's device has stopped its reply."""
     overlaid: bool = False
     """Whether the caller says something over the reply, not meaning to stop it."""
     cancel_asked: bool = False

@@ -471,6 +471,31 @@ class TestTalkedOver:
         call.conversation.silence(12 * S)
         assert call.conversation.take_cuts() == [Cut("of r1", 1_000)]
 
+    def test_what_still_comes_of_a_reply_that_was_stopped_is_not_heard(self) -> None:
+        call = Call()
+        call.hear(11 * S, Kind.RESPONSE_CREATED, "r1")
+        self.delta(call, 11 * S, "r1", 5_000)
+        call.turn.cancel_asked = True
+        call.conversation.silence(12 * S)
+        self.delta(call, 12_100 * MS, "r1", 5_000)
+        assert call.turn.player.heard_ms(99 * S) == 1_000
+        assert call.ended_at(13 * S) is None
+        call.hear(13 * S, Kind.RESPONSE_DONE, "r1", "cancelled")
+        assert call.ended_at(13 * S) is TurnEnd.DONE
+        assert call.conversation.take_cuts() == [Cut("of r1", 1_000)]
+
+    def test_a_reply_that_the_caller_stopped_before_speaking_is_told_once(self) -> None:
+        call = Call()
+        call.hear(11 * S, Kind.RESPONSE_CREATED, "r1")
+        self.delta(call, 11 * S, "r1", 5_000)
+        call.conversation.end_turn(TurnEnd.TALKED_OVER)
+        call.conversation.silence(12 * S)
+        call.turn = call.conversation.begin_turn(12 * S, 14 * S, WATCHDOG_S)
+        self.delta(call, 12_100 * MS, "r1", 5_000)
+        call.hear(12_200 * MS, Kind.RESPONSE_DONE, "r1", "cancelled")
+        call.hear(12_500 * MS, Kind.SPEECH_STARTED)
+        assert call.conversation.take_cuts() == [Cut("of r1", 1_000)]
+
 
 class TestTurns:
     """One after another."""

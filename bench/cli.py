@@ -13,6 +13,8 @@ from rich.console import Console
 
 import bench
 from bench.fixtures.commands import app as fixtures_app
+from bench.gate import commands as gate
+from bench.load import commands as load
 from bench.load.arguments import DEFAULT_HOST, DEFAULT_PORT
 from bench.problem import Problem
 
@@ -41,6 +43,11 @@ app = typer.Typer(
 )
 
 app.add_typer(fixtures_app, name="fixtures")
+app.add_typer(gate.baseline_app, name="baseline")
+app.command(epilog=gate.EXIT_CODES)(gate.compare)
+app.command(epilog=gate.EXIT_CODES)(gate.check)
+app.command(epilog=gate.STORE_CODES)(gate.plan)
+app.command(epilog=gate.EXIT_CODES, context_settings=load.PASS_ON)(load.ab)
 
 Host = Annotated[
     str, typer.Option("--host", "-H", help="Target, as ws://HOST:PORT or wss://HOST.")

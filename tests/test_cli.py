@@ -14,6 +14,8 @@ from bench import cli
 from bench.problem import Problem
 
 COMMANDS = ("demo", "run", "serve", "selftest", "report", "doctor")
+GATE_COMMANDS = ("compare", "check", "plan", "ab")
+BASELINE_COMMANDS = ("promote", "list", "show")
 
 
 @pytest.fixture(autouse=True)
@@ -52,16 +54,37 @@ def test_help_fits_80_columns_and_states_the_exit_codes(
         assert word in flowed
 
 
+@pytest.mark.parametrize(
+    "command",
+    [*((name,) for name in GATE_COMMANDS), *(("baseline", name) for name in BASELINE_COMMANDS)],
+)
+def test_help_of_the_gate_fits_80_columns_with_exit_codes_and_an_example(
+    command: tuple[str, ...],
+) -> None:
+    shown = invoke(*command, "-h")
+    assert shown.exit_code == 0
+    assert max(map(len, shown.output.splitlines())) <= 80
+    flowed = " ".join(shown.output.split())
+    for word in ("Exit codes: 0 ", "2 wrong usage", "3 invalid run", "130 interrupted"):
+        assert word in flowed
+    if command[0] in {"compare", "check", "ab"}:
+        assert "1 regression or limit broken" in flowed
+        assert "5 inconclusive under --strict" in flowed
+    if command[-1] not in {"list", "show"}:
+        assert f"Example: rtbench {' '.join(command)}" in flowed
+
+
 def test_main_help_lists_every_command() -> None:
     shown = invoke("--help").output
-    for name in COMMANDS:
+    for name in (*COMMANDS, *GATE_COMMANDS, "baseline"):
         assert re.search(rf"^\W*{name}\b", shown, re.MULTILINE), name
 
 
 def test_every_command_is_tested_here() -> None:
-    assert {info.name or info.callback.__name__ for info in cli.app.registered_commands} == set(
-        COMMANDS
-    )
+    assert {info.name or info.callback.__name__ for info in cli.app.registered_commands} == {
+        *COMMANDS,
+        *GATE_COMMANDS,
+    }
 
 
 def test_version() -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.likeness import NOT_OF_THE_PLAN
 from bench.audio.catalogue import Catalogue, default_directory
 from bench.audio.codec import CODECS
 from bench.audio.manifest import MANIFEST_NAME
@@ -70,10 +71,6 @@ _RECORDED = (
     "processes",
     "stop_timeout",
 )
-_NOT_OF_THE_PLAN = frozenset({"header", "record", "stop_timeout"})
-"""A header says of whom it is asked; recordings change no turn, the stop timeout none but the
-last."""
-
 _OF_A_CLASS = frozenset(field.name for field in fields(SessionSettings)) - {"model"} | {
     "push_to_talk"
 }
@@ -234,7 +231,7 @@ def describe_options(options: Any) -> dict[str, Any]:
 
 def plan_hash(options: dict[str, Any], scenario_files: list[str], catalogue: Catalogue) -> str:
     """SHA-256 over everything that makes two runs the same plan: what is asked, not of whom."""
-    asked = {name: value for name, value in options.items() if name not in _NOT_OF_THE_PLAN}
+    asked = {name: value for name, value in options.items() if name not in NOT_OF_THE_PLAN}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode())
     for path in scenario_files:
         digest.update(Path(path).read_bytes())

@@ -1,0 +1,59 @@
+"""Turns two run.json into the fields in which their plans differ: unlike plans are no pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+NOT_OF_THE_PLAN = frozenset({"header", "record", "stop_timeout"})
+"""A header says of whom it is asked; recordings change no turn, the stop timeout none but the
+last."""
+
+FILES = "files"
+"""Stands for the scenario's file and the clips' manifest, of which only a hash is kept."""
+
+
+class Unlike(NamedTuple):
+    """One field of two plans, and what either has there."""
+
+    field: str
+    baseline: str
+    candidate: str
+
+    def __str__(self) -> str:
+        return f"{self.field} ({self.baseline} and {self.candidate})"
+
+
+def unlike_fields(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Unlike]:
+    """What differs between the plans of two runs; empty where they asked the same.
+
+    Not whom they asked: targets, headers, hosts and versions may differ.
+    """
+    if baseline.get("plan_sha256") == candidate.get("plan_sha256"):
+        return []
+    first, second = _asked(baseline), _asked(candidate)
+    clips = [run.get("utterances") or {} for run in (baseline, candidate)]
+    # A clip said in one run only is no difference: who speaks next may be left to chance.
+    for clip in sorted(clips[0].keys() & clips[1].keys()):
+        first[f"clip {clip}"], second[f"clip {clip}"] = clips[0][clip], clips[1][clip]
+    unlike = [
+        Unlike(name, _shown(first.get(name)), _shown(second.get(name)))
+        for name in sorted({*first, *second})
+        if first.get(name) != second.get(name)
+    ]
+    if not unlike:
+        hashes = (str(run.get("plan_sha256"))[:8] for run in (baseline, candidate))
+        unlike = [Unlike(FILES, *hashes)]
+    return unlike
+
+
+def _asked(run: Mapping[str, Any]) -> dict[str, Any]:
+    options = run.get("options") or {}
+    asked = {name: value for name, value in options.items() if name not in NOT_OF_THE_PLAN}
+    asked["scenario"] = (run.get("scenario") or {}).get("classes")
+    return asked
+
+
+def _shown(value: object) -> str:
+    text = "nothing" if value in (None, "") else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}…"

@@ -1,0 +1,148 @@
+"""Turns the rows of turns.parquet into the samples that a gate and limits are about.
+
+Latencies are of measured turns that were not cut off. Rates are of all turns that the target was
+asked for and had its time for: cold ones too, since a session whose first turn fails has no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.analysis.metrics import METRICS
+from bench.analysis.outcomes import OUTCOMES
+from bench.analysis.sample import Floats, Sample
+from bench.analysis.turns import COLD, MEASURED
+
+REFUSED = "session_failed"
+
+RATES: Mapping[str, str] = {
+    "cut_off": "turns that the server took before the caller had finished",
+    "failed": "turns without a whole reply, whatever the reason",
+    REFUSED: "sessions that did not open",
+    **{
+        name: f"turns that ended as {name}" for name, outcome in OUTCOMES.items() if outcome.failed
+    },
+}
+"""Every rate by name, and of what it is."""
+
+_NOT_THE_TARGETS = ("stopped", "client_late")
+"""Outcomes by the run's end or by our own lateness: such turns say nothing of the target."""
+
+GATED = (
+    "ttfa_ms",
+    "voice_to_voice_ms",
+    "endpointing_delay_ms",
+    "response_latency_ms",
+    "cut_off",
+    "failed",
+)
+"""What a gate compares unless told otherwise: all that a caller waits for, and all turns lost.
+
+Each further metric takes power from these, and one more that cannot be told holds up a pass.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What may be compared or limited: a metric of turns or sessions, or a rate."""
+
+    name: str
+    label: str
+    unit: str
+    """Empty for a rate, which is a share."""
+    better: str
+    """`lower`, `higher` or `none`."""
+    is_rate: bool
+    scope: str
+    """`turn`, `session` or `run`."""
+
+
+def measure_named(name: str) -> Measure | None:
+    """The measure of that name; None where METRICS and RATES have none."""
+    if name in RATES:
+        label = {"cut_off": "Turns cut off", REFUSED: "Sessions refused"}.get(
+            name, "Turns failed" if name == "failed" else f"Turns: {name}"
+        )
+        scope = "session" if name == REFUSED else "turn"
+        return Measure(name, label, "", "lower", is_rate=True, scope=scope)
+    metric = METRICS.get(name)
+    if metric is None:
+        return None
+    is_rate = bool(getattr(metric, "is_rate", False))
+    unit = "" if is_rate else metric.unit
+    return Measure(name, metric.label, unit, metric.better, is_rate, metric.scope)
+
+
+def turn_sample(turns: pd.DataFrame, name: str) -> Sample:
+    """One turn metric of a run, by session and utterance; nothing known where the run lacks it.
+
+    A failed turn that waited for its reply in vain is censored in every metric that ends with
+    something of the reply, as far as its utterance has values of that metric at all.
+    """
+    rows = turns[turns["turn_class"] == MEASURED]
+    measure = measure_named(name)
+    if measure is None or not measure.is_rate:
+        rows = rows[~rows["cut_off"].astype(bool)]
+    sessions = rows["session_id"].to_numpy(dtype=str)
+    fixtures = rows["utterance"].to_numpy(dtype=str)
+    if name not in rows:
+        return Sample.of(np.full(len(rows), np.nan), sessions, fixtures)
+    values = rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    vain = rows["censored_ms"].notna().to_numpy(dtype=bool) & np.isnan(values)
+    return Sample.of(values, sessions, fixtures, _censored(name, vain, values, fixtures))
+
+
+def _censored(
+    name: str, vain: NDArray[np.bool_], values: Floats, fixtures: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Which values never came, of the turns that got no audio although they waited for it."""
+    if METRICS[name].bound is None:
+        return np.zeros_like(vain)
+    if name == "ttfa_ms":
+        return vain
+    # A turn that the client ends has no endpointing, and misses none when it fails.
+    return np.asarray(vain & np.isin(fixtures, fixtures[~np.isnan(values)]))
+
+
+def rate_sample(turns: pd.DataFrame, name: str) -> Sample:
+    """1 for each turn that `name` (of RATES, but REFUSED) counts, 0 for each other."""
+    rows = turns[
+        turns["turn_class"].isin([MEASURED, COLD]) & ~turns["outcome"].isin(_NOT_THE_TARGETS)
+    ]
+    if name == "cut_off":
+        hits = rows["cut_off"].astype(bool)
+    elif name == "failed":
+        hits = rows["outcome"].isin([key for key, each in OUTCOMES.items() if each.failed])
+    else:
+        hits = rows["outcome"] == name
+    return Sample.of(
+        hits.to_numpy(dtype=np.float64),
+        rows["session_id"].to_numpy(dtype=str),
+        rows["utterance"].to_numpy(dtype=str),
+    )
+
+
+def refusal_sample(sessions: Mapping[str, int], side: str) -> Sample:
+    """1 for each session that failed to open, by `sessions` of summary.json.
+
+    No session is the fellow of one of another `side`: their numbers tell only how many.
+    """
+    failed, started = sessions.get("failed", 0), sessions.get("started", 0)
+    names = [f"{side}-{number}" for number in range(started)]
+    return Sample.of(np.arange(started) < failed, np.asarray(names, dtype=str))
+
+
+def joined(samples: list[Sample], sessions: list[Any]) -> Sample:
+    """All of `samples`, each of one session, named as in `sessions`: blocks of an A/B."""
+    return Sample.of(
+        np.concatenate([sample.values for sample in samples]),
+        np.repeat(sessions, [len(sample.values) for sample in samples]),
+        np.concatenate([sample.fixtures.astype(str) for sample in samples]),
+        np.concatenate([sample.censored for sample in samples]),
+    )

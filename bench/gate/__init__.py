@@ -1,0 +1,1 @@
+"""Run folders → verdicts: what CI asks of a run."""

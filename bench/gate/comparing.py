@@ -1,0 +1,137 @@
+"""Turns read runs into decisions: compared with each other, held against limits, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bench.analysis.decision import Decision
+from bench.analysis.gate import judge
+from bench.analysis.history import ASSUMED_NOISE
+from bench.analysis.holding import LimitFinding, hold
+from bench.analysis.likeness import unlike_fields
+from bench.analysis.limits import Limit, parse_limits
+from bench.analysis.measures import GATED, REFUSED
+from bench.analysis.pairing import comparisons_of_runs, noise_of
+from bench.gate.reading import ReadRun, read_run, session_sample
+from bench.problem import Problem
+
+
+def compare_read(
+    baseline: ReadRun,
+    candidate: ReadRun,
+    *,
+    history: Sequence[ReadRun] = (),
+    names: Sequence[str] = GATED,
+    despite: Collection[str] = (),
+    limits: Sequence[Limit] = (),
+) -> Decision:
+    """The decision about `candidate`; INVALID of either run comes before anything else.
+
+    `history` are past runs of the baseline's plan: those that are valid tell how runs differ by
+    themselves. `despite` names fields of the plans that may differ.
+
+    Raises:
+        Problem: the plans are unlike; the message names the fields.
+    """
+    invalid = invalid_reasons(candidate, baseline)
+    if invalid:
+        return Decision(candidate.name, baseline.name, invalid)
+    refuse_unlike(baseline, candidate, despite)
+    like = [run for run in history if not run.invalid and not unlike_fields(baseline.run, run.run)]
+    noise = noise_of([run.tables for run in (baseline, *like)], names)
+    gate = judge(comparisons_of_runs(baseline.tables, candidate.tables, names, noise))
+    return Decision(
+        candidate.name,
+        baseline.name,
+        gate=gate,
+        limits=tuple(hold_limits(candidate, limits)),
+        notes=tuple(_notes(baseline, candidate, len(like))),
+        run_noise=noise,
+    )
+
+
+def check_limits(candidate: ReadRun, limits: Sequence[Limit]) -> Decision:
+    """The decision about a run that is compared with nothing."""
+    invalid = invalid_reasons(candidate)
+    if invalid:
+        return Decision(candidate.name, None, invalid)
+    return Decision(candidate.name, limits=tuple(hold_limits(candidate, limits)))
+
+
+def invalid_reasons(*runs: ReadRun) -> tuple[str, ...]:
+    """Why one of `runs` cannot be judged, each with the run's name."""
+    return tuple(f"{run.name}: {reason}" for run in runs for reason in run.invalid)
+
+
+def refuse_unlike(baseline: ReadRun, candidate: ReadRun, despite: Collection[str] = ()) -> None:
+    """Refuse two runs whose plans differ in a field that `despite` does not name.
+
+    Raises:
+        Problem: they do.
+    """
+    unlike = [
+        each for each in unlike_fields(baseline.run, candidate.run) if each.field not in despite
+    ]
+    if unlike:
+        fields = "; ".join(map(str, unlike[:5])) + ("; …" if len(unlike) > 5 else "")
+        raise Problem(
+            f"{candidate.name} and {baseline.name} are of unlike plans and say nothing of each "
+            f"other: {fields}. Run the same plan, or add --despite {unlike[0].field} if it is "
+            "what you mean to compare"
+        )
+
+
+def read_limits(path: Path) -> list[Limit]:
+    """The limits in a file.
+
+    Raises:
+        Problem: it cannot be read, or is wrong in a line that the message names.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: cannot be read ({error})") from None
+    return parse_limits(text, str(path))
+
+
+def hold_limits(run: ReadRun, limits: Sequence[Limit]) -> list[LimitFinding]:
+    """What came of each limit, in their order."""
+    found = []
+    for limit in limits:
+        name = limit.measure.name
+        if limit.measure.scope == "session" and name != REFUSED:
+            sample = session_sample(run.path, name)
+        else:
+            sample = run.tables.sample(name)
+        found.append(hold(limit, sample))
+    return found
+
+
+def read_history(folders: Sequence[Path]) -> list[ReadRun]:
+    """Past runs, as far as they can be read."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(read_run(folder))
+        except Problem:  # of an older version: it says nothing any more
+            continue
+    return found
+
+
+def _notes(baseline: ReadRun, candidate: ReadRun, past: int) -> list[str]:
+    notes = []
+    if past:
+        notes.append(f"what runs differ by themselves was seen on {past + 1} runs")
+    else:
+        notes.append(
+            f"no past runs: runs are taken to differ by {ASSUMED_NOISE:.0%} by themselves; "
+            "`rtbench ab` needs no such assumption"
+        )
+    for what, key in (("host", "host"), ("Python", "python"), ("rtbench", "rtbench")):
+        first, second = (
+            (run.run.get("environment") or {}).get(key) for run in (baseline, candidate)
+        )
+        if first != second:
+            notes.append(f"the baseline had another {what}: {first}, now {second}")
+    return notes

@@ -1,0 +1,121 @@
+"""Turns a run's folder, or a baseline's, into the tables that are compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import bench
+from bench.analysis.metrics import METRICS
+from bench.analysis.pairing import RunTables
+from bench.analysis.sample import Sample
+from bench.analysis.summary import summarise
+from bench.analysis.tables import turns_arrow
+from bench.problem import Problem
+from bench.report.build import load_record
+from bench.runs.folder import RunFolder
+
+NEEDED = ("session_id", "utterance", "outcome", "turn_class", "cut_off", "censored_ms")
+"""Columns of turns.parquet without which nothing can be compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadRun:
+    """One run; `invalid` has the reasons why it cannot be judged, and then tables may be empty."""
+
+    path: Path
+    run: dict[str, Any]
+    summary: dict[str, Any]
+    tables: RunTables
+    invalid: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As a reader knows it."""
+        return str(self.run.get("run_id") or self.path.name)
+
+
+def read_run(path: Path) -> ReadRun:
+    """What is compared of a run. Derived tables are made first if they are not there.
+
+    A damaged record makes the run invalid: what it says cannot be known.
+
+    Raises:
+        Problem: `path` is no run folder, or one of another schema version.
+    """
+    folder = RunFolder.open(path)
+    run = folder.read_run()
+    try:
+        summary, turns = _derived(folder, run)
+    except Problem as problem:
+        return ReadRun(path, run, {}, RunTables(pd.DataFrame(), {}), (str(problem),))
+    validity = summary.get("validity") or {}
+    invalid = tuple(validity.get("reasons") or ())
+    if not validity.get("valid") and not invalid:
+        invalid = ("summary.json does not say that the run is valid.",)
+    return ReadRun(path, run, summary, RunTables(turns, summary.get("sessions") or {}), invalid)
+
+
+def session_sample(path: Path, name: str) -> Sample:
+    """One session metric of a run, from its events: turns.parquet has none.
+
+    Raises:
+        Problem: the folder has no events, as a baseline has none.
+    """
+    metric = METRICS[name]
+    sessions = load_record(RunFolder.open(path)).sessions
+    values = [metric.measure(session) for session in sessions]
+    return Sample.of(
+        np.array([np.nan if value is None else value for value in values], dtype=np.float64),
+        np.array([session.session_id for session in sessions], dtype=str),
+    )
+
+
+def _derived(folder: RunFolder, run: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame]:
+    """summary.json and turns.parquet, made anew where the record is newer than they are."""
+    parts = folder.path / "parts"
+    whole = folder.turns_path.exists() and folder.summary_path.exists()
+    if not whole or parts.is_dir() or (folder.events_path.exists() and _is_older(folder)):
+        record = load_record(folder)
+        summary = summarise(run, record, bench.__version__)
+        folder.write_table(folder.turns_path, turns_arrow(record.turns_table()))
+        folder.write_json(folder.summary_path, summary)
+    return _read_summary(folder.summary_path), _read_turns(folder.turns_path)
+
+
+def _is_older(folder: RunFolder) -> bool:
+    try:
+        return _read_summary(folder.summary_path).get("rtbench_version") != bench.__version__
+    except Problem:
+        return True
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path}: cannot be read ({error})") from None
+    if not isinstance(summary, dict):
+        raise Problem(f"{path}: is not a JSON object")
+    return summary
+
+
+def _read_turns(path: Path) -> pd.DataFrame:
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise Problem(f"{path}: cannot be read ({error})") from None
+    missing: Sequence[str] = [name for name in NEEDED if name not in table.column_names]
+    if missing:
+        raise Problem(f"{path}: has no column {missing[0]}; `rtbench report` makes it anew")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame

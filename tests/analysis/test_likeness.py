@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import Any
+
+from bench.analysis.likeness import FILES, unlike_fields
+
+
+def run(sha: str = "a", **changes: Any) -> dict[str, Any]:
+    options = {"num_users": 5, "vad_silence_ms": 200, "header": None, "stop_timeout": 30}
+    return {
+        "plan_sha256": sha,
+        "options": options | changes.pop("options", {}),
+        "scenario": {"classes": ["Ask"]},
+        "utterances": {"short": "1"},
+        **changes,
+    }
+
+
+def fields(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    return [each.field for each in unlike_fields(first, second)]
+
+
+def test_one_hash_is_one_plan() -> None:
+    assert fields(run(), run(target="ws://elsewhere")) == []
+
+
+def test_each_differing_field_is_named_with_both_values() -> None:
+    other = run("b", options={"num_users": 9}, utterances={"short": "2"})
+    assert fields(run(), other) == ["clip short", "num_users"]
+    assert str(unlike_fields(run(), other)[1]) == "num_users (5 and 9)"
+
+
+def test_a_value_that_one_lacks() -> None:
+    assert str(unlike_fields(run(), run("b", options={"tags": ["x"]}))[0]) == (
+        "tags (nothing and ['x'])"
+    )
+
+
+def test_other_classes_are_another_plan() -> None:
+    assert fields(run(), run("b", scenario={"classes": ["Other"]})) == ["scenario"]
+
+
+def test_what_is_no_part_of_the_plan_may_differ() -> None:
+    assert fields(run(), run("b", options={"header": "X: y", "stop_timeout": 1})) == [FILES]
+
+
+def test_a_clip_said_in_one_run_only_is_no_difference() -> None:
+    assert fields(run(), run("b", utterances={"short": "1", "long": "3"})) == [FILES]
+
+
+def test_older_runs_without_any_of_it() -> None:
+    assert fields({}, {}) == []
+    assert fields({"plan_sha256": "a"}, {"plan_sha256": "b"}) == [FILES]

@@ -79,6 +79,15 @@ def test_a_mistake_in_one_would_be_found(tmp_path: Path) -> None:
     assert 'expected "str"' in done.stdout
 
 
+def test_the_example_of_ones_own_is_typed(tmp_path: Path) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"(?s)```python\n(.*?)```", readme)
+    own = tmp_path / "lights.py"
+    own.write_text(example, encoding="utf-8")
+    done = mypy(own)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def question_of(path: Path) -> str:
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "?").splitlines()[0]
 

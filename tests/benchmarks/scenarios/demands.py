@@ -26,8 +26,8 @@ Demand = Callable[[Sequence[Turn]], Finding]
 
 
 def whole(turns: Sequence[Turn]) -> list[Turn]:
-    """Turns whose end was not the run's."""
-    return [turn for turn in turns if turn.outcome not in {"stopped", "hung_up"}]
+    """Turns that tell something of the target: the run did not end them, nor spoil them."""
+    return [turn for turn in turns if turn.outcome not in {"stopped", "client_late"}]
 
 
 def answered(turns: Sequence[Turn]) -> Finding:

@@ -30,7 +30,7 @@ class Trial:
     exit_code: int
     record: RunRecord
     turns: list[Turn]
-    """Those that the run's end did not cut short."""
+    """Those that tell something of the target."""
     summary: dict[str, Any]
     users: dict[str, str]
     folder: RunFolder

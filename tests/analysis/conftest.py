@@ -9,6 +9,7 @@ import pytest
 
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
+from tests.analysis.kinds import KINDS
 
 ZERO_NS = 8_000_000_123_456_789
 """Zero of the audio clock: large, so that floats of it would lose nanoseconds."""
@@ -272,6 +273,12 @@ GOLDEN = {
         late_stop,
     )
 }
+
+
+for fill in KINDS:
+    trace = Trace()
+    fill(trace)
+    GOLDEN[fill.__name__] = trace.rows
 
 
 @pytest.fixture(scope="session")

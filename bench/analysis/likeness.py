@@ -10,7 +10,8 @@ NOT_OF_THE_PLAN = frozenset({"header", "record", "stop_timeout"})
 last."""
 
 FILES = "files"
-"""Stands for the scenario's file and the clips' manifest, of which only a hash is kept."""
+"""Stands for what only a hash is kept of: the scenario's file, the clips' manifest, and options
+that one of the runs was made without, by another version of rtbench."""
 
 
 class Unlike(NamedTuple):
@@ -37,9 +38,9 @@ def unlike_fields(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> 
     for clip in sorted(clips[0].keys() & clips[1].keys()):
         first[f"clip {clip}"], second[f"clip {clip}"] = clips[0][clip], clips[1][clip]
     unlike = [
-        Unlike(name, _shown(first.get(name)), _shown(second.get(name)))
-        for name in sorted({*first, *second})
-        if first.get(name) != second.get(name)
+        Unlike(name, _shown(first[name]), _shown(second[name]))
+        for name in sorted(first.keys() & second.keys())
+        if first[name] != second[name]
     ]
     if not unlike:
         hashes = (str(run.get("plan_sha256"))[:8] for run in (baseline, candidate))
@@ -50,7 +51,8 @@ def unlike_fields(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> 
 def _asked(run: Mapping[str, Any]) -> dict[str, Any]:
     options = run.get("options") or {}
     asked = {name: value for name, value in options.items() if name not in NOT_OF_THE_PLAN}
-    asked["scenario"] = (run.get("scenario") or {}).get("classes")
+    if run.get("scenario"):
+        asked["scenario"] = run["scenario"].get("classes")
     return asked
 
 

@@ -30,10 +30,13 @@ def test_each_differing_field_is_named_with_both_values() -> None:
     assert str(unlike_fields(run(), other)[1]) == "num_users (5 and 9)"
 
 
-def test_a_value_that_one_lacks() -> None:
-    assert str(unlike_fields(run(), run("b", options={"tags": ["x"]}))[0]) == (
-        "tags (nothing and ['x'])"
-    )
+def test_an_option_that_was_not_given() -> None:
+    first, second = run(options={"tags": None}), run("b", options={"tags": ["x"]})
+    assert str(unlike_fields(first, second)[0]) == "tags (nothing and ['x'])"
+
+
+def test_an_option_that_one_version_does_not_know_has_no_value_to_differ_in() -> None:
+    assert fields(run(), run("b", options={"new_knob": 3})) == [FILES]
 
 
 def test_other_classes_are_another_plan() -> None:

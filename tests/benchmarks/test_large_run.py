@@ -36,7 +36,12 @@ def test_turns_and_frames_are_as_many_as_asked_and_end_in_several_ways(
     record = load_record(RunFolder.open(tmp_path / "run"))
     assert len(record.turns) == SIZE.turns
     assert record.pacing.frames_due == SIZE.frames
-    assert {turn.outcome for turn in record.turns} == {"ok", "cut_off", "missed_turn", "server_error"}
+    assert {turn.outcome for turn in record.turns} == {
+        "ok",
+        "cut_off",
+        "missed_turn",
+        "server_error",
+    }
     assert record.lost_events == 0
     assert [(left.kind, left.reason) for left in record.unattributed] == [
         ("output_audio_delta", "of a response that was never created")

@@ -33,12 +33,21 @@ REFUSALS = {
 
 OUTCOMES = {
     **{name: {"disconnected"} for name in FAULTS if name.startswith("close_")},
-    "half_open": {"server_error", "no_reply"},
+    "half_open": {"server_error", "no_reply", "missed_turn"},
     "no_reply": {"no_reply"},
+    "no_vad": {"missed_turn"},
+    "trickle": {"server_error", "missed_turn"},
+    "slow_reader": {"missed_turn"},
     "audio_less": {"audio_less"},
     "rate_limit_error": {"rate_limited"},
 }
-"""What a turn that is struck ends as; the others are none of the caller's trouble."""
+"""What a turn that is struck ends as, and those after it where the line is as good as dead; the
+other faults are none of the caller's trouble."""
+
+_DIALECTS = {"beta_disabled": "openai-beta"}
+_TURNS = {"no_reply": (1, 2)}
+"""Which turns of a session are struck, where it is not the second alone: a reply to a tool's
+result, the second of who uses tools, is asked for, and not left out."""
 
 LATENESS_LIMIT_MS = 2.0
 LATENESS_GROWTH_MS = 1.0
@@ -110,21 +119,26 @@ def _strike(fault: str, folder: Path, users: int, seconds: float) -> Trial:
     server, another is taken.
     """
     if fault not in REFUSALS:
-        return _run([f"--fault={fault}@turn=1"], folder, users, seconds)
+        struck = [f"--fault={fault}@turn={turn}" for turn in _TURNS.get(fault, (1,))]
+        return _run(struck, folder, users, seconds)
     problem = NoRecord("no seed lets a run begin")
     for seed in _SEEDS:
         try:
             seeded = [f"--fault={fault}:0.5", f"--seed={seed}"]
-            return _run(seeded, folder.with_name(f"{folder.name}-{seed}"), users, seconds)
+            place = folder.with_name(f"{folder.name}-{seed}")
+            return _run(seeded, place, users, seconds, _DIALECTS.get(fault, "openai"))
         except NoRecord as why:
             problem = why
     raise problem
 
 
-def _run(server_options: list[str], folder: Path, users: int, seconds: float) -> Trial:
+def _run(
+    server_options: list[str], folder: Path, users: int, seconds: float, dialect: str = "openai"
+) -> Trial:
+    options = (*_OPTIONS, "--dialect", dialect)
     with embedded_server(*server_options) as server:
         return run_trial(
-            SCENARIOS, server.url, folder, users=users, seconds=seconds, options=_OPTIONS
+            SCENARIOS, server.url, folder, users=users, seconds=seconds, options=options
         )
 
 

@@ -75,35 +75,53 @@ class Shortlist(Generic[T]):
 
     @property
     def median_ms(self) -> float | None:
-        """About the median of all ttfa_ms so far."""
+        """About the median of all ttfa_ms noted so far."""
         return self._sample[len(self._sample) // 2] if self._sample else None
 
     def wants(self, ttfa_ms: float, ticket: float) -> bool:
         """Whether a measured turn would be kept, should it go well."""
+        return self._would_keep(RANDOM, ttfa_ms, ticket)
+
+    def would_keep(self, candidate: Candidate[T]) -> bool:
+        """Whether `offer` would keep it."""
+        return self._would_keep(candidate.turn_class, candidate.ttfa_ms, candidate.ticket)
+
+    def _would_keep(self, turn_class: str, ttfa_ms: float | None, ticket: float) -> bool:
+        if self._enters(turn_class, ticket, _ticket):
+            return True
+        if turn_class != RANDOM or ttfa_ms is None:
+            return False
         distance = _distance(self.median_ms)
-        return any(
-            len(kept) < self._count or value > min(map(rank, kept))
-            for kept, value, rank in (
-                (self._classes.get(WORST, []), ttfa_ms, _latency),
-                (self._classes.get(MEDIAN, []), -distance(ttfa_ms), _nearness(distance)),
-                (self._classes.get(RANDOM, []), ticket, _ticket),
-            )
+        nearness = -distance(ttfa_ms)
+        return self._enters(WORST, ttfa_ms, _latency) or self._enters(
+            MEDIAN, nearness, _nearness(distance)
         )
+
+    def _enters(self, name: str, value: float, rank: Callable[[Candidate[T]], float]) -> bool:
+        kept = self._classes.get(name, [])
+        return len(kept) < self._count or value > min(map(rank, kept))
 
     def offer(self, candidate: Candidate[T]) -> T | None:
         """Take in a candidate; what is not kept any more, which may be the candidate's own."""
         out: Candidate[T] | None = candidate
-        if candidate.turn_class != RANDOM:
-            out = self._push(candidate.turn_class, candidate, _ticket)
-        else:
-            if candidate.ttfa_ms is not None:
-                self._note(candidate.ttfa_ms)
-                out = self._push(WORST, candidate, _latency)
-                if out is not None:
-                    out = self._push(MEDIAN, out, _nearness(_distance(self.median_ms)))
+        if candidate.turn_class == RANDOM and candidate.ttfa_ms is not None:
+            out = self._push(WORST, candidate, _latency)
             if out is not None:
-                out = self._push(RANDOM, out, _ticket)
+                out = self._push(MEDIAN, out, _nearness(_distance(self.median_ms)))
+        if out is not None:
+            out = self._push(out.turn_class, out, _ticket)
         return None if out is None else out.kept
+
+    def note(self, candidate: Candidate[T]) -> None:
+        """Let a turn count for the median, kept or not; each with the same chance."""
+        if candidate.turn_class != RANDOM or candidate.ttfa_ms is None:
+            return
+        self._seen += 1
+        if len(self._sample) == _SAMPLE:
+            if self._draw() * self._seen >= _SAMPLE:
+                return
+            del self._sample[int(self._draw() * _SAMPLE)]
+        bisect.insort(self._sample, candidate.ttfa_ms)
 
     def _push(
         self, name: str, candidate: Candidate[T], rank: Callable[[Candidate[T]], float]
@@ -114,15 +132,6 @@ class Shortlist(Generic[T]):
         if len(kept) <= self._count:
             return None
         return kept.pop(min(range(len(kept)), key=lambda place: rank(kept[place])))
-
-    def _note(self, ttfa_ms: float) -> None:
-        """Let each latency be in the sample with the same chance."""
-        self._seen += 1
-        if len(self._sample) == _SAMPLE:
-            if self._draw() * self._seen >= _SAMPLE:
-                return
-            del self._sample[int(self._draw() * _SAMPLE)]
-        bisect.insort(self._sample, ttfa_ms)
 
 
 class Chosen(NamedTuple, Generic[T]):

@@ -57,7 +57,9 @@ class Recordings:
 
     def _offer(self, tape: TurnTape) -> None:
         candidate = Candidate.of(tape.told, tape.ticket, tape)
-        if candidate is None:
+        if candidate is not None:
+            self._shortlist.note(candidate)
+        if candidate is None or not self._shortlist.would_keep(candidate):
             tape.lose()
         elif not tape.want():
             self._lost += 1

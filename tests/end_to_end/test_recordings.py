@@ -43,6 +43,19 @@ class BreaksIn(RealtimeUser):
         self.session.say("question")
         self.session.interrupt("barge_in", after_first_audio_ms=800).wait()
 """
+APART = """
+from bench.load.worker import RunWorker
+
+make = RunWorker.__init__
+
+
+def make_apart(self, *arguments):
+    make(self, *arguments)
+    self._shares_folder = self.name != "w1"
+
+
+RunWorker.__init__ = make_apart
+"""
 LATENCY_CLASSES = {"worst", "median", "random"}
 VAD_HOP_MS = 16
 VAD_HZ, VAD_CHUNK = 16_000, 512
@@ -88,14 +101,14 @@ class Recording:
 
 @pytest.fixture(scope="module")
 def runs(lab: Any) -> dict[str, Any]:
-    """Side by side one process, and two workers on the telephone: each has half of the callers."""
+    """Side by side one process, and two workers on the telephone, one with a disk of its own."""
     host = lab.server("recorded", "--profile", "typical").host
-    scenario = lab.write("recorded", SCENARIO)
-    options = ("-u", 10, "-r", 10, "-t", "10s", "--record", 3, "--host", host)
+    scenario, apart = lab.write("recorded", SCENARIO), lab.write("apart", APART + SCENARIO)
+    options = ("-u", 10, "-r", 10, "-t", "9s", "--record", 3, "--host", host)
     telephone = ("--codec", "pcmu", *lab.of_workers())
     programs = {
         "one": lab.locust("recorded-one", scenario, *options),
-        "two": lab.locust("recorded-two", scenario, *options, *telephone),
+        "two": lab.locust("recorded-two", apart, *options, *telephone),
     }
     return {name: program.wait() for name, program in programs.items()}
 
@@ -187,3 +200,10 @@ def test_a_reply_that_was_talked_over_falls_silent_and_the_caller_is_heard(
         reply_ms = np.flatnonzero(recording.right)[-1] / 24 - audible_ms
         assert 700 < reply_ms < 2_000
         assert speech(recording.left)[-1][1] > audible_ms + 700
+
+
+def test_recordings_of_every_worker_come_in(runs: dict[str, Any]) -> None:
+    folder = runs["two"].folder
+    sessions = {recording.line["session_id"] for recording in recordings_of(runs["two"])}
+    assert {session_id[:2] for session_id in sessions} == {"w0", "w1"}
+    assert not (folder / "parts").exists()

@@ -202,6 +202,8 @@ class FrameReader:
         if opcode == _PONG:
             return Pong(payload)
         if opcode == _CLOSE:
+            if self._fragments is not None:
+                raise _Broken(1002, "close inside an unfinished message")
             return _read_close(payload)
         if self._fragments is None:
             self._fragments = bytearray()

@@ -147,11 +147,12 @@ class TestFaults:
         assert not judge_sessions("http_429", Counter(http_429=4), {}).met
 
 
-def test_a_wait_is_less_what_the_server_drew() -> None:
+def test_a_wait_counts_from_when_the_server_had_decided() -> None:
     heard = turn(response_id="r", speech_stopped_ns=560 * MS, first_audio_ns=600 * MS)
-    line = {"kind": "response", "response_id": "r", "heard_ns": 0, "reply_delay_ms": 599.0}
-    assert waits([heard], [line]) == [Wait(1.0, 560.0, 40.0)]
+    line = {"kind": "response", "response_id": "r", "heard_ns": 10 * MS}
+    assert waits([heard], [line]) == [Wait(590.0, 550.0, 40.0)]
     assert waits([heard], [line | {"response_id": "other"}]) == []
+    assert waits([heard], [line | {"heard_ns": None}]) == []
 
 
 def test_a_section_takes_the_place_of_its_like() -> None:

@@ -17,10 +17,14 @@ from pathlib import Path
 
 from bench.load.embedded import embedded_server
 from tests.benchmarks.scenarios.case import CASES, Case
+from tests.benchmarks.scenarios.demands import Finding
 from tests.benchmarks.scenarios.faults import run_faults
 from tests.benchmarks.scenarios.page import write_section
-from tests.benchmarks.scenarios.trial import NoRecord, run_trial, say
+from tests.benchmarks.scenarios.trial import ATTEMPTS, NoRecord, run_trial, say
 from tests.benchmarks.scenarios.withheld import run_withheld
+
+SPOILED_LIMIT = 0.1
+"""Share of turns that the instrument itself may have spoiled; more, and a run tells nothing."""
 
 HEADS = ("scenario", "turns", "outcomes", "ttfa p50, ms", "lateness p99, ms", "demand", "")
 
@@ -33,14 +37,17 @@ def run_case(case: Case, host: str, folder: Path, users: int, seconds: float) ->
         )
     except NoRecord as problem:
         return [case.title, "0", "-", "-", "-", str(problem), "MISSED"]
-    outcomes = Counter(turn.outcome for turn in trial.turns).most_common()
+    outcomes = Counter(turn.outcome for turn in trial.record.turns)
+    outcomes.pop("stopped", None)
     ttfa_ms = trial.summary["metrics"]["ttfa_ms"]["p50"]["value"]
     late_ms = trial.summary["pacing"]["lateness_ms"]["p99"]["value"]
     finding = case.demand(trial.turns)
+    if outcomes["client_late"] > SPOILED_LIMIT * outcomes.total():
+        finding = Finding(False, "the machine was too busy to tell")
     return [
         case.title,
-        str(len(trial.turns)),
-        ", ".join(f"{count} {name}" for name, count in outcomes),
+        str(outcomes.total()),
+        ", ".join(f"{count} {name}" for name, count in outcomes.most_common() if count),
         "-" if ttfa_ms is None else f"{ttfa_ms:.0f}",
         "-" if late_ms is None else f"{late_ms:.2f}",
         finding.told,
@@ -55,9 +62,14 @@ def run_cases(users: int, seconds: float, only: list[str]) -> list[list[str]]:
         for number, case in enumerate(CASES):
             if only and case.scenario not in only:
                 continue
-            folder = Path(scratch) / f"{number:02d}"
-            rows.append(run_case(case, server.url, folder, users, seconds))
-            say("  ".join(rows[-1]))
+            row: list[str] = []
+            for attempt in range(ATTEMPTS):
+                folder = Path(scratch) / f"{number:02d}-{attempt}"
+                row = run_case(case, server.url, folder, users, seconds)
+                if row[-1] != "MISSED":
+                    break
+            rows.append(row)
+            say("  ".join(row))
     return rows
 
 

@@ -20,6 +20,9 @@ from bench.report.build import load_record
 from bench.runs.folder import RunFolder
 from tests.benchmarks.scenarios.demands import whole
 
+ATTEMPTS = 3
+"""How often a run is made until its demand is met: others may have had the processor."""
+
 _PATIENCE_S = 120.0
 
 

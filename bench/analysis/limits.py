@@ -171,6 +171,8 @@ def _bound(measure: Measure, text: str) -> float:
         return share
     if unit == "s" and measure.unit == "ms":
         return value * 1000
+    if unit == "%" and measure.unit == "share":
+        return value / 100
     if unit not in {"", measure.unit}:
         raise Problem(f"{measure.name} is in {measure.unit}, not in {unit}")
     return value

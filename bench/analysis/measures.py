@@ -98,6 +98,18 @@ def turn_sample(turns: pd.DataFrame, name: str) -> Sample:
     return Sample.of(values, sessions, fixtures, _censored(name, vain, values, fixtures))
 
 
+def instants_s(turns: pd.DataFrame) -> Floats:
+    """When in the run each turn of a `turn_sample` was, nan where its file does not say."""
+    rows = _timed(turns)
+    if "since_start_s" not in rows:
+        return np.full(len(rows), np.nan)
+    return rows["since_start_s"].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _timed(turns: pd.DataFrame) -> pd.DataFrame:
+    return turns[(turns["turn_class"] == MEASURED) & ~turns["cut_off"].astype(bool)]
+
+
 def _censored(
     name: str, vain: NDArray[np.bool_], values: Floats, fixtures: NDArray[Any]
 ) -> NDArray[np.bool_]:

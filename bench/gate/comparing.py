@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bench.analysis.decision import Decision
+from bench.analysis.drift import DRIFTING, find_drift
 from bench.analysis.gate import judge
 from bench.analysis.history import ASSUMED_NOISE
 from bench.analysis.holding import LimitFinding, hold
 from bench.analysis.likeness import unlike_fields
 from bench.analysis.limits import Limit, parse_limits
-from bench.analysis.measures import GATED, REFUSED
+from bench.analysis.measures import GATED, REFUSED, instants_s
 from bench.analysis.pairing import comparisons_of_runs, noise_of
+from bench.analysis.sample import RATIO
 from bench.gate.reading import ReadRun, read_run, session_sample
 from bench.problem import Problem
 
@@ -119,6 +123,18 @@ def read_history(folders: Sequence[Path]) -> list[ReadRun]:
     return found
 
 
+def _drift(run: ReadRun) -> list[str]:
+    """A run that was still warming up has a trend, no latency: what to know of it."""
+    sample, at_s = run.tables.sample("ttfa_ms"), instants_s(run.tables.turns)
+    known = ~np.isnan(at_s)
+    drift = find_drift(sample.take(known), at_s[known])
+    if drift.verdict != DRIFTING or drift.change is None:
+        return []
+    change = f"{100 * drift.change:+.0f}%" if drift.scale == RATIO else f"{drift.change:+.0f} ms"
+    mend = "run longer, with a longer --warmup-s"
+    return [f"{run.name} was not steady: time to first audio changed by {change} over it; {mend}"]
+
+
 def _notes(baseline: ReadRun, candidate: ReadRun, past: int) -> list[str]:
     notes = []
     if past:
@@ -128,6 +144,7 @@ def _notes(baseline: ReadRun, candidate: ReadRun, past: int) -> list[str]:
             f"no past runs: runs are taken to differ by {ASSUMED_NOISE:.0%} by themselves; "
             "`rtbench ab` needs no such assumption"
         )
+    notes += [*_drift(baseline), *_drift(candidate)]
     for what, key in (("host", "host"), ("Python", "python"), ("rtbench", "rtbench")):
         first, second = (
             (run.run.get("environment") or {}).get(key) for run in (baseline, candidate)

@@ -1,11 +1,11 @@
 """How often the whole path from server to verdict is right, on real runs against `rtbench serve`.
 
-    python -m tests.benchmarks.verify_check [--trials 20] [--users 20] [--run-time 45s]
+    python -m tests.benchmarks.verify_check [--trials 20] [--users 110] [--run-time 26s]
 
 Three servers: one as it is, one whose replies begin 60 ms later, one where that happens to one
-reply in twenty. A trial is a run of the first to compare with, and then one of each: PASS,
-REGRESSION, and REGRESSION in the tail of the response latency. Exits with 1 when one of them is
-told another verdict.
+reply in twenty. A trial is a run of each, compared with the first server's run of the trial
+before: PASS, REGRESSION, and REGRESSION in the tail of the response latency. Exits with 1 when
+one of them is told another verdict.
 
 A run that the machine was too busy for is INVALID, as it should be: it is made again, `--again`
 times in all, and counted.
@@ -131,16 +131,18 @@ def verify(trials: int, users: int, run_time: str, again: int) -> Told:
             server = embedded_server("--profile", str(profile), "--vad", "energy")
             hosts[name] = stack.enter_context(server).url
         runs = Runs(folder, hosts, users=users, run_time=run_time)
+        baseline = runs.make("same", again)
         for trial in range(trials):
             begun_s = time.monotonic()
-            baseline = runs.make("same", again)
+            made = {name: runs.make(name, again) for name in REPLIES}
             words = []
-            for name in REPLIES:
-                decision = compare_read(baseline, runs.make(name, again))
+            for name, run in made.items():
+                decision = compare_read(baseline, run)
                 verdict = told.note(name, decision)
                 assert decision.gate is not None
                 least = min(finding.n_candidate for finding in decision.gate.findings)
                 words.append(f"{name} {verdict} (N {least})")
+            baseline = made["same"]
             seconds = time.monotonic() - begun_s
             print(f"trial {trial + 1}: {', '.join(words)}; {seconds:.0f} s", flush=True)
         told.invalid = runs.invalid
@@ -150,8 +152,8 @@ def verify(trials: int, users: int, run_time: str, again: int) -> Told:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--users", type=int, default=20)
-    parser.add_argument("--run-time", default="45s", help="of each run (default: 45s)")
+    parser.add_argument("--users", type=int, default=110)
+    parser.add_argument("--run-time", default="26s", help="of each run (default: 26s)")
     parser.add_argument("--again", type=int, default=40, help="invalid runs borne with")
     options = parser.parse_args()
     told = verify(options.trials, options.users, options.run_time, options.again)

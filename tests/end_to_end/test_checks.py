@@ -104,7 +104,7 @@ def test_ab_of_two_servers(lab: Any) -> None:
     ]
     told = lab.runs(
         *("ab", *lab.rtbench, "ab", *(server.host for server in servers)),
-        *("--scenario", SCENARIO, "--blocks", 4, "--block-time", "8s", "-u", 4),
+        *("--scenario", SCENARIO, "--blocks", 4, "--block-time", "5s", "-u", 4),
         *("--vad-silence-ms", 200),
     ).wait(180)
     (folder,) = told.folders

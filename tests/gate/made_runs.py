@@ -32,6 +32,8 @@ class Made:
     jitter_ms: float = 6.0
     slow_share: float = 0.0
     slow_ms: float = 0.0
+    drift_ms: float = 0.0
+    """By which the last reply of a session is later than its first."""
     failing: float = 0.0
     refused: int = 0
     ended: bool = True
@@ -69,7 +71,7 @@ def make_run(path: Path, made: Made | None = None, **changes: Any) -> Path:
         "plan_sha256": made.plan,
         "target": "ws://127.0.0.1:1/v1/realtime",
         "dialect": "openai",
-        "model": "m",
+        "model": "gpt-realtime-2",
         "utterances": {"short": "b" * 64},
         "started_at": "2026-01-01T00:00:00+00:00",
         "ended_at": "2026-01-01T00:01:00+00:00" if made.ended else None,
@@ -139,7 +141,13 @@ def _turn(
     note("in", Kind.COMMITTED, stopped_ms + 1, item_id=item)
     note("in", Kind.RESPONSE_CREATED, stopped_ms + 2, response_id=response)
     slow_ms = made.slow_ms if rng.random() < made.slow_share else 0.0
-    first_ms = stopped_ms + made.reply_ms + slow_ms + abs(rng.normal(0, made.jitter_ms))
+    first_ms = (
+        stopped_ms
+        + made.reply_ms
+        + slow_ms
+        + made.drift_ms * turn / made.turns
+        + abs(rng.normal(0, made.jitter_ms))
+    )
     for number in range(3):
         late_ms = first_ms + 5 * number
         columns = {"response_id": response, "audio_ms": 100.0, "silence_ms": 0.0}
@@ -149,4 +157,13 @@ def _turn(
     return float(first_ms + 400)
 
 
-DONE = {"status": "completed"}
+DONE = {
+    "status": "completed",
+    "usage": {
+        "input_tokens": 100,
+        "output_tokens": 50,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": 100, "cached_tokens": 0},
+        "output_token_details": {"text_tokens": 0, "audio_tokens": 50},
+    },
+}
+"""At $32 and $64 a million: 0.64 cents a turn."""

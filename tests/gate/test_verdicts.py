@@ -1,4 +1,4 @@
-"""The promise of `tests.benchmarks.verify_check` in a few seconds: run folders without a server."""
+"""The promise of `tests.benchmarks.verify_check` in seconds: run folders without a server."""
 
 from __future__ import annotations
 

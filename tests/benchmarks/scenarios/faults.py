@@ -37,17 +37,19 @@ OUTCOMES = {
     "no_reply": {"no_reply"},
     "no_vad": {"missed_turn"},
     "trickle": {"server_error", "missed_turn"},
-    "slow_reader": {"missed_turn"},
+    "slow_reader": {"missed_turn", "audio_less"},
     "audio_less": {"audio_less"},
     "rate_limit_error": {"rate_limited"},
 }
 """What a turn that is struck ends as, and those after it where the line is as good as dead; the
-other faults are none of the caller's trouble."""
+other faults are none of the caller's trouble. Where a tool's result is not read any more, the
+response that called it was without audio."""
 
 _DIALECTS = {"beta_disabled": "openai-beta"}
-_TURNS = {"no_reply": (1, 2)}
-"""Which turns of a session are struck, where it is not the second alone: a reply to a tool's
-result, the second of who uses tools, is asked for, and not left out."""
+_TURNS = {"no_reply": (1, 2), "no_vad": (1, 2), "slow_reader": (0,)}
+"""Which turns of a session are struck, where it is not the second alone. For who uses tools that
+is the reply to a tool's result, which nobody has to hear and which is never left out; and that a
+server has stopped reading shows in the turn after."""
 
 LATENESS_LIMIT_MS = 2.0
 LATENESS_GROWTH_MS = 1.0

@@ -181,7 +181,7 @@ class RunWorker:
         batch = self._recorder.take()
         if not len(batch.events) and not batch.appends.session and not batch.appends.unsent:
             return
-        lateness = batch.lateness_ms()
+        lateness = batch.appends.lateness_ms()
         self.lateness_p99_ms = float(np.percentile(lateness, 99)) if len(lateness) else None
         if self.lateness_p99_ms is not None:
             self.watch.note_lateness(self.lateness_p99_ms)

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from bench.runs.columns import AppendColumns, EventColumns
@@ -104,10 +103,6 @@ class Batch:
     def append_table(self) -> pa.Table:
         """Rows of APPEND_SCHEMA."""
         return self.appends.table(self.session_ids)
-
-    def lateness_ms(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """How late each frame was offered to the kernel, for the live view."""
-        return self.appends.lateness_ms()
 
 
 class Recorder:

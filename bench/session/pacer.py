@@ -40,10 +40,9 @@ def audio_start_ns(now_ns: int, ordinal: int, chunk_ns: int) -> int:
 class _Slot:
     """Streams of one chunk length that are due at one instant, walked from `place` on."""
 
-    __slots__ = ("chunk_ns", "place", "streams")
+    __slots__ = ("place", "streams")
 
-    def __init__(self, chunk_ns: int) -> None:
-        self.chunk_ns = chunk_ns
+    def __init__(self) -> None:
         self.streams: list[Stream] = []
         self.place = 0
 
@@ -58,19 +57,18 @@ class Pacer:
 
     def __init__(self, on_fault: Callable[[Stream, Exception], None]) -> None:
         self._on_fault = on_fault
-        self._slots: dict[tuple[int, int], _Slot] = {}
+        self._slots: dict[tuple[int, int], _Slot] = {}  # by due instant and chunk, in ns
         self._heap: list[tuple[int, int]] = []
 
     def add(self, stream: Stream) -> None:
         """Take on a stream from its `next_due_ns`."""
         if stream.next_due_ns is not None:
-            self._slot(stream.next_due_ns, stream.chunk_ns).streams.append(stream)
+            self._slot((stream.next_due_ns, stream.chunk_ns)).streams.append(stream)
 
-    def _slot(self, due_ns: int, chunk_ns: int) -> _Slot:
-        key = due_ns, chunk_ns
+    def _slot(self, key: tuple[int, int]) -> _Slot:
         slot = self._slots.get(key)
         if slot is None:
-            slot = self._slots[key] = _Slot(chunk_ns)
+            slot = self._slots[key] = _Slot()
             heapq.heappush(self._heap, key)
         return slot
 
@@ -106,10 +104,11 @@ class Pacer:
         """Put the streams of a slot that was walked to where they are due next."""
         heapq.heappop(self._heap)
         del self._slots[key]
-        next_ns = key[0] + slot.chunk_ns
+        due_ns, chunk_ns = key
+        next_ns = due_ns + chunk_ns
         staying = [stream for stream in slot.streams if stream.next_due_ns == next_ns]
         if staying:
-            self._slot(next_ns, slot.chunk_ns).streams += staying
+            self._slot((next_ns, chunk_ns)).streams += staying
         if len(staying) < len(slot.streams):
             for stream in slot.streams:
                 if stream.next_due_ns != next_ns:

@@ -211,7 +211,7 @@ def test_frames_come_back_by_session_and_index(
     frames.sort(key=lambda frame: frame[:2])
     expected = [(SESSIONS[session], *rest) for session, *rest in frames]
     assert [tuple(row.values()) for row in table.to_pylist()] == expected
-    assert batch.lateness_ms() == pytest.approx(late_ms)
+    assert batch.appends.lateness_ms() == pytest.approx(late_ms)
 
 
 def test_a_batch_of_frames_never_sent_has_no_instant_at_all() -> None:
@@ -248,6 +248,6 @@ def test_many_parts_together_hold_what_one_would(batches: int) -> None:
 def test_lateness_is_exact_past_what_a_float_can_hold() -> None:
     recorder = Recorder("w0")
     recorder.begin_session().append(0, 2**62 + 1, 2**62 + 3)
-    lateness_ms = recorder.take().lateness_ms()
+    lateness_ms = recorder.take().appends.lateness_ms()
     assert lateness_ms.dtype == np.float64
     assert lateness_ms.tolist() == [2e-6]

@@ -175,9 +175,9 @@ def test_lateness_is_of_frames_sent_only() -> None:
     pen.append(0, 20_000_000, 21_500_000)
     pen.append(1, 40_000_000, 39_999_000)
     pen.append_unsent(2, 60_000_000)
-    lateness = recorder.take().lateness_ms()
+    lateness = recorder.take().appends.lateness_ms()
     assert lateness == pytest.approx([1.5, -0.001])
-    assert len(recorder.take().lateness_ms()) == 0
+    assert len(recorder.take().appends.lateness_ms()) == 0
 
 
 def test_instants_past_what_a_float_can_hold_stay_exact() -> None:

@@ -425,7 +425,7 @@ class TestWaiting:
             self.due_ns(3) + late,
             self.due_ns(4) + late,
         ]
-        assert batch.lateness_ms().tolist() == [late / MS] * 2
+        assert batch.appends.lateness_ms().tolist() == [late / MS] * 2
         self.send_due(line, clock, 1)
         assert self.frames(recorder) == {5: (self.due_ns(5), self.due_ns(5) + late, None)}
         assert sock.taken == self.FRAME * 6

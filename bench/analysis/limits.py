@@ -10,7 +10,6 @@ A file is a YAML list of sentences, or has one under `limits`:
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +19,7 @@ import yaml
 
 from bench.analysis.measures import RATES, Measure, measure_named
 from bench.analysis.metrics import METRICS
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 
 RATE, MEAN = "rate", "mean"
 
@@ -126,7 +125,7 @@ def _limit(sentence: str, line: int) -> Limit:
     measure = measure_named(match["measure"])
     if measure is None:
         raise Problem(
-            f"{match['measure']} is no measure; {_suggest(match['measure'], [*METRICS, *RATES])}"
+            f"{match['measure']} is no measure; {suggest(match['measure'], [*METRICS, *RATES])}"
         )
     if measure.scope not in {"turn", "session"}:
         raise Problem(f"{measure.name} is of a whole run, not of its turns or sessions")
@@ -151,7 +150,7 @@ def _statistic(measure: Measure, word: str) -> str:
         return MEAN if word == MEAN else "p50"
     if re.fullmatch(r"p[1-9]\d?", word):
         return word
-    raise Problem(f"{word} is no statistic; {_suggest(word, _STATISTICS)}")
+    raise Problem(f"{word} is no statistic; {suggest(word, _STATISTICS)}")
 
 
 def _bound(measure: Measure, text: str) -> float:
@@ -176,9 +175,3 @@ def _bound(measure: Measure, text: str) -> float:
     if unit not in {"", measure.unit}:
         raise Problem(f"{measure.name} is in {measure.unit}, not in {unit}")
     return value
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(word[:60], names, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"

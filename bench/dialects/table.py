@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.dialects.base import CLIENT_KINDS, CodecName
 from bench.dialects.openai import GA_KINDS
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 
 RECEIVED_KINDS = {kind.value: kind for kind in GA_KINDS.values()}
 SENT_KINDS = {kind.value: kind for kind in CLIENT_KINDS}
@@ -123,9 +122,7 @@ def check_word(place: str, word: str, known: Iterable[str]) -> None:
     names = list(known)
     if word in names:
         return
-    close = difflib.get_close_matches(word[:60], names, n=1)
-    mend = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-    raise Problem(f"{place} {word[:60]!r} is not known; {mend}")
+    raise Problem(f"{place} {word[:60]!r} is not known; {suggest(word, names)}")
 
 
 _TABLES: dict[str, type[BaseModel]] = {"events": EventTable, "send": ChangeTable}
@@ -143,9 +140,7 @@ def _first_mistake(error: ValidationError) -> str:
             inner = _TABLES.get(str(steps[0])) if len(steps) > 1 else DialectTable
             known = (inner or DialectTable).model_fields
             word = str(steps[-1])
-            close = difflib.get_close_matches(word[:60], known, n=1)
-            mend = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            return f"{place} is no known key; {mend}"
+            return f"{place} is no known key; {suggest(word, known)}"
         case "missing":
             return f"{place} is missing; give it a value"
         case "literal_error":

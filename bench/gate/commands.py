@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 
 EXIT_CODES = (
     "Exit codes: 0 pass, 1 regression or limit broken, 2 wrong usage, 3 invalid run, "
@@ -244,8 +244,6 @@ def measure_names(metrics: list[str] | None) -> list[str]:
     Raises:
         Problem: one is no metric of turns and no rate.
     """
-    import difflib
-
     from bench.analysis.measures import GATED, RATES
     from bench.analysis.metrics import METRICS
 
@@ -253,9 +251,9 @@ def measure_names(metrics: list[str] | None) -> list[str]:
     known = [name for name in known if METRICS[name].better in {"lower", "higher"}] + [*RATES]
     for name in metrics or ():
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            mend = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise Problem(f"--metric {name!r}: is nothing that turns are compared by; {mend}")
+            raise Problem(
+                f"--metric {name!r}: is nothing that turns are compared by; {suggest(name, known)}"
+            )
     return list(dict.fromkeys(metrics)) if metrics else list(GATED)
 
 

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 from bench.server.profiles.reading import (
     check_range,
     read_number,
     read_settings,
     show,
-    suggest,
     within,
 )
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.problem import Problem
-from bench.server.profiles.reading import check_range, show, suggest
+from bench.problem import Problem, suggest
+from bench.server.profiles.reading import check_range, show
 
 Stage = Literal["connection", "turn"]
 

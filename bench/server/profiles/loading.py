@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 from bench.server.profiles.profile import Profile
-from bench.server.profiles.reading import show, suggest
+from bench.server.profiles.reading import show
 from bench.server.profiles.table import parse_profile
+from bench.toml_file import load_toml
 
 _BUILT_IN = Path(__file__).with_name("builtin")
 
@@ -37,19 +37,6 @@ def load_profile(name_or_path: str) -> Profile:
 
 
 def _load(path: Path) -> Profile:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Problem(
-            f"{path}: cannot be read ({error.strerror or error}); "
-            f"give a TOML file or one of {', '.join(profile_names())}"
-        ) from None
-    except RecursionError:
-        raise Problem(f"{path}: is nested too deeply; a profile needs three levels") from None
-    except ValueError as error:
-        # Besides what is no TOML: a path that cannot be one, a number too long to be read.
-        raise Problem(f"{str(path)!r}: is no TOML ({error}); mend it there") from None
-    try:
-        return parse_profile(table)
-    except Problem as problem:
-        raise Problem(f"{path}: {problem}") from None
+    return load_toml(
+        path, parse_profile, depth="a profile needs three levels", names=profile_names()
+    )

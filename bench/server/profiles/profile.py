@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, get_args
 
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 from bench.server.profiles.delay import Delay
 from bench.server.profiles.fault import Fault
 from bench.server.profiles.pace import Pace
-from bench.server.profiles.reading import check_range, suggest
+from bench.server.profiles.reading import check_range
 
 Refusal = Literal["http_429", "http_503", "close_1013", "close_1008"]
 REFUSALS: tuple[Refusal, ...] = get_args(Refusal)

@@ -6,13 +6,12 @@ that whoever knows where that key stands puts the path before it.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
-from bench.problem import Problem
+from bench.problem import Problem, suggest
 
 LARGEST = 1e9
 """The largest number of any kind: in ms, eleven days. Beyond, sums of them stop being finite."""
@@ -116,10 +115,3 @@ def show(value: object) -> str:
         return f"{{{', '.join(str(key) for key in value)}}}"[:60]
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """The mend for a word that is not among the `known` ones."""
-    names = list(known)
-    close = difflib.get_close_matches(word[:60], names, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"

@@ -16,7 +16,6 @@ from bench.analysis.moments import (
     Cause,
     Complaint,
     Delta,
-    ResponseMoments,
     Transcript,
     TurnMoments,
 )
@@ -28,6 +27,7 @@ from bench.analysis.placing import (
     server_ms_of,
     under_way_at,
 )
+from bench.analysis.responses import OF_RESPONSES, Responses
 from bench.analysis.rows import DeltaRun, Row
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
@@ -60,7 +60,7 @@ class Attribution:
     _items: dict[str, TurnMoments | None] = field(default_factory=dict)
     _foreign: dict[str, TurnMoments] = field(default_factory=dict)
     _committed_items: set[str] = field(default_factory=set)
-    _responses: dict[str, ResponseMoments] = field(default_factory=dict)
+    _responses: Responses = field(default_factory=Responses)
     _cause: Cause = field(default_factory=lambda: Cause(None, None))
 
     def take_all(self, rows: Iterable[Row]) -> None:
@@ -243,16 +243,13 @@ class Attribution:
     def _response_created(self, row: EventRow) -> str | None:
         if row.response_id is None:
             return "response without an id"
-        if row.response_id in self._responses:
+        if self._responses.get(row.response_id) is not None:
             return "response created before"
         cause = self._cause
         if self.turns and self._meets_aside(row, cause):
             return None
         reason = self._why_unanswerable(cause)
-        response = ResponseMoments(
-            row.response_id, row.at_ns, row.seq, cause, attributed=reason is None
-        )
-        self._responses[row.response_id] = response
+        response = self._responses.create(row, cause, attributed=reason is None)
         if reason is None and cause.turn is not None:
             cause.answered = True
             cause.turn.responses.append(response)
@@ -262,10 +259,7 @@ class Attribution:
         turn = self.turns[-1]
         if not meets_aside(turn, row, answered=cause.turn is not turn or cause.answered):
             return False
-        assert row.response_id is not None
-        aside = ResponseMoments(row.response_id, row.at_ns, row.seq, cause, attributed=True)
-        self._responses[row.response_id] = aside
-        turn.asides.append(aside)
+        turn.asides.append(self._responses.create(row, cause, attributed=True))
         return True
 
     def _why_unanswerable(self, cause: Cause) -> str | None:
@@ -280,14 +274,20 @@ class Attribution:
             return "response after lost rows, to an item of an earlier turn"
         return None
 
-    def _response_of(self, response_id: str | None) -> tuple[ResponseMoments | None, str]:
-        """The response of that id if it belongs to a turn, else why there is none."""
-        response = None if response_id is None else self._responses.get(response_id)
-        if response is None:
-            return None, "of a response that was never created"
-        if not response.attributed:
-            return None, "of a response that belongs to no turn"
-        return response, ""
+    def _deltas(self, run: DeltaRun) -> None:
+        self._talk_into(run.response_id, run.audio)
+        reason = self._responses.take_run(run)
+        if reason is None:
+            return
+        if run.audio:
+            self.leave(Kind.OUTPUT_AUDIO_DELTA, reason, run.audio[0].at_ns, len(run.audio))
+        if run.first_text_ns is not None:
+            self.leave(Kind.OUTPUT_TRANSCRIPT_DELTA, reason, run.first_text_ns, run.text_count)
+
+    def _of_response(self, row: EventRow) -> str | None:
+        if row.kind == Kind.OUTPUT_AUDIO_DELTA:
+            self._talk_into(row.response_id, [Delta(row.at_ns, row.audio_ms, row.silence_ms)])
+        return self._responses.take(row)
 
     def _talk_into(self, response_id: str | None, audio: list[Delta]) -> None:
         """Audio of a reply that the caller already speaks over.
@@ -298,58 +298,9 @@ class Attribution:
         if not self.turns or self.turns[-1].label.interrupts is None:
             return
         turn = self.turns[-1]
-        response = None if response_id is None else self._responses.get(response_id)
+        response = self._responses.get(response_id)
         if response is None or response.created_seq < turn.begun_seq:
             turn.talked_into += audio
-
-    def _deltas(self, run: DeltaRun) -> None:
-        self._talk_into(run.response_id, run.audio)
-        response, reason = self._response_of(run.response_id)
-        if response is not None:
-            response.deltas += run.audio
-            response.note_text(run.first_text_ns)
-        elif run.audio:
-            self.leave(Kind.OUTPUT_AUDIO_DELTA, reason, run.audio[0].at_ns, len(run.audio))
-        if response is None and run.first_text_ns is not None:
-            self.leave(Kind.OUTPUT_TRANSCRIPT_DELTA, reason, run.first_text_ns, run.text_count)
-
-    def _audio_delta(self, row: EventRow) -> str | None:
-        delta = Delta(row.at_ns, row.audio_ms, row.silence_ms)
-        self._talk_into(row.response_id, [delta])
-        response, reason = self._response_of(row.response_id)
-        if response is None:
-            return reason
-        response.deltas.append(delta)
-        return None
-
-    def _output_transcript_delta(self, row: EventRow) -> str | None:
-        response, reason = self._response_of(row.response_id)
-        if response is None:
-            return reason
-        response.note_text(row.at_ns)
-        return None
-
-    def _tool_call(self, row: EventRow) -> str | None:
-        response, reason = self._response_of(row.response_id)
-        if response is None:
-            return reason
-        if response.called_ns is None:
-            response.called_ns = row.at_ns
-        return None
-
-    def _response_done(self, row: EventRow) -> str | None:
-        response, reason = self._response_of(row.response_id)
-        if response is None:
-            return reason
-        if response.done_ns is not None:
-            return "response done before"
-        detail = parsed(row.detail)
-        response.done_ns = row.at_ns
-        response.status = text(detail.get("status"))
-        response.reason = text(detail.get("reason"))
-        response.error_code = text(detail.get("error_code"))
-        response.usage = detail.get("usage")
-        return None
 
 
 def _code(detail: dict[str, Any]) -> str:
@@ -369,9 +320,5 @@ _TAKE: dict[str, Callable[[Attribution, EventRow], str | None]] = {
     Kind.INPUT_TRANSCRIPT_FAILED: Attribution._transcript_failed,
     Kind.MALFORMED: Attribution._malformed,
     Kind.RESPONSE_CREATED: Attribution._response_created,
-    Kind.OUTPUT_AUDIO_DELTA: Attribution._audio_delta,
-    Kind.OUTPUT_TRANSCRIPT_DELTA: Attribution._output_transcript_delta,
-    Kind.OUTPUT_TEXT_DELTA: Attribution._output_transcript_delta,
-    Kind.TOOL_CALL: Attribution._tool_call,
-    Kind.RESPONSE_DONE: Attribution._response_done,
+    **dict.fromkeys(OF_RESPONSES, Attribution._of_response),
 }

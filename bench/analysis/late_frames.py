@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 from bench.analysis.validity import LATENESS_LIMIT_MS
 
 _LIMIT_NS = round(LATENESS_LIMIT_MS * 1e6)

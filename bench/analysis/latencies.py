@@ -8,7 +8,8 @@ from bench.analysis.metric import (
     waited_for_audio_ms,
     waited_for_detection_ms,
 )
-from bench.analysis.turns import SessionRecord, Turn
+from bench.analysis.turn import Turn
+from bench.analysis.turns import SessionRecord
 
 
 def _ttfa_ms(turn: Turn) -> float | None:

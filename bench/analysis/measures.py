@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.analysis.metrics import METRICS
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.sample import Floats, Sample
-from bench.analysis.turns import COLD, MEASURED
+from bench.analysis.turn import COLD, MEASURED
 
 REFUSED = "session_failed"
 

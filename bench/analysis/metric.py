@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)

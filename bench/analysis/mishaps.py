@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.analysis.metric import Metric
 from bench.analysis.outcomes import OUTCOMES
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 
 _UNKNOWN = frozenset({"stopped", "client_late"})
 """The run's end or the instrument had a hand in it: nothing is known of the target."""

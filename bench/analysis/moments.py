@@ -11,10 +11,6 @@ MS = 1_000_000
 REPLY, TRANSCRIPT, SILENCE = "reply", "transcript", "silence"
 """What a turn may expect."""
 
-ONSET_SLACK_MS = 100.0
-"""A segment that ends this soon after the speech began holds none of it: voice activity
-detection adds silence at a segment's end, and its frames blur its edges."""
-
 PAUSE_REACH_MS = 300.0
 """How far from a labelled pause the server's boundary may lie and still be its doing."""
 
@@ -264,80 +260,3 @@ class TurnMoments:
         if self.ended_ns is None:
             return False
         return self.label.started_ns + position_ms * MS > self.ended_ns
-
-    def _is_false(self, stop: Mark) -> bool:
-        """Whether a segment holds nothing of the utterance: noise before or after it."""
-        if stop.position_ms < self.label.speech_start_ms + ONSET_SLACK_MS:
-            return True
-        if stop.item_id is None:
-            return False
-        start = next((start for start in self.starts if start.item_id == stop.item_id), None)
-        return start is not None and self._is_after_speech(start)
-
-    def _is_after_speech(self, start: Mark) -> bool:
-        # An arrival may lag behind the speech it tells of; the server's position may not.
-        return start.by_server and start.position_ms >= self.label.speech_end_ms
-
-    def onset(self) -> Mark | None:
-        """The first speech_started of a segment that holds speech of the utterance."""
-        false = {stop.item_id for stop in self.stops if self._is_false(stop)} - {None}
-        for start in self.starts:
-            if start.item_id not in false and not self._is_after_speech(start):
-                return start
-        return None
-
-    def end_of_turn(self) -> Mark | None:
-        """The first speech_stopped of a segment that holds speech of the utterance."""
-        return next((stop for stop in self.stops if not self._is_false(stop)), None)
-
-    def replies(self) -> list[ResponseMoments]:
-        """Responses that answer the utterance: not those to a segment without its speech."""
-        return [
-            response
-            for response in self.responses
-            if response.cause.stop is None or not self._is_false(response.cause.stop)
-        ]
-
-    def reply(self) -> ResponseMoments | None:
-        """The response to the end of turn: the first created after it, or the one to it."""
-        found = self._answers()
-        # One that calls a tool and says nothing is not what the caller waits for, if another
-        # followed on it.
-        heard = (response for response in found if response.deltas or response.called_ns is None)
-        return next(heard, found[0] if found else None)
-
-    def last_reply(self) -> ResponseMoments | None:
-        """The response that ends the answer: `reply`, unless that called a tool or led to one."""
-        found = self._answers()
-        called = any(response.called_ns is not None for response in found)
-        return found[-1] if called else self.reply()
-
-    def _answers(self) -> list[ResponseMoments]:
-        end = self.end_of_turn()
-        return [
-            response
-            for response in self.replies()
-            if end is None or response.created_seq > end.seq or response.answers(end)
-        ]
-
-    def said(self) -> list[Transcript]:
-        """What was understood of the utterance, not of noises beside it; in order of telling."""
-        false = {stop.item_id for stop in self.stops if self._is_false(stop)}
-        return [told for item_id, told in self.transcripts.items() if item_id not in false]
-
-    def tool_reply_ns(self) -> int | None:
-        """First audio of what was created after the latest result of a tool."""
-        result_ns = self.tool_result_ns
-        if result_ns is None:
-            return None
-        heard = (
-            response.first_audio_ns
-            for response in self.replies()
-            if response.created_ns > result_ns and response.first_audio_ns is not None
-        )
-        return next(heard, None)
-
-    def tool_call_ns(self) -> int | None:
-        """When the first tool was called."""
-        called = (reply.called_ns for reply in self.replies() if reply.called_ns is not None)
-        return min(called, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.analysis.metric import Metric, span_ms
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 from bench.analysis.words import word_error_rate
 
 

@@ -19,8 +19,9 @@ from bench.analysis.prices import PRICES, Prices, prices_of
 from bench.analysis.sessions import INDEX_COLUMNS, Pieces, SessionIndex, gather
 from bench.analysis.statistics import Distribution, distribution
 from bench.analysis.tables import turns_table
+from bench.analysis.turn import Turn
 from bench.analysis.turn_figures import TurnFigures
-from bench.analysis.turns import SessionRecord, Turn, Unattributed, assemble_session
+from bench.analysis.turns import SessionRecord, Unattributed, assemble_session
 
 _LAG_COLUMNS = ("direction", "read_ns")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from bench.analysis.metrics import METRICS
-from bench.analysis.turns import MEASURED, Turn
+from bench.analysis.turn import MEASURED, Turn
 
 T = TypeVar("T")
 

@@ -15,15 +15,9 @@ from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.record import RunRecord
 from bench.analysis.statistics import Distribution, distribution
+from bench.analysis.turn import COLD, MEASURED, UNREVIEWED, WARMUP, Turn
 from bench.analysis.turn_figures import Rows, TurnFigures
-from bench.analysis.turns import (
-    COLD,
-    MEASURED,
-    UNREVIEWED,
-    WARMUP,
-    SessionRecord,
-    Turn,
-)
+from bench.analysis.turns import SessionRecord
 from bench.analysis.validity import Judgement, judge_run
 from bench.runs.event import SCHEMA_VERSION
 

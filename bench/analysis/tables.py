@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bench.analysis.clock import RunClock
 from bench.analysis.metrics import METRICS, TURN_METRICS
+from bench.analysis.turn import Turn
 from bench.analysis.turn_figures import TurnFigures
-from bench.analysis.turns import Turn
 
 INSTANTS = (
     "started_ns",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.analysis.statistics import Distribution, distribution
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bench.analysis.metrics import METRICS, TURN_METRICS
 from bench.analysis.rates import Rate, rate_interval
 from bench.analysis.sample import Sample
 from bench.analysis.statistics import Distribution, distribution
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]

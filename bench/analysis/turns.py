@@ -10,101 +10,16 @@ from operator import attrgetter
 from bench.analysis.attribution import Attribution
 from bench.analysis.detail import fault_class_of, message_of, parsed, text
 from bench.analysis.moments import SILENCE, Label, Mark, TurnMoments
-from bench.analysis.playback import Playout, play_out
-from bench.analysis.prices import Prices, Usage, usage_of
+from bench.analysis.playback import play_out
+from bench.analysis.prices import Prices, usage_of
+from bench.analysis.reading import Reading
 from bench.analysis.rows import Row
+from bench.analysis.turn import COLD, MEASURED, UNREVIEWED, WARMUP, Turn
 from bench.analysis.verdict import judge
 from bench.dialects.base import Kind
 from bench.runs.event import EventRow
 
 _SEQ = attrgetter("seq")
-
-COLD, WARMUP, UNREVIEWED, MEASURED = "cold", "warmup", "unreviewed", "measured"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One utterance and its response, if any. None means that it never came or is not known.
-
-    Instants (`_ns`) are monotonic nanoseconds of the session's worker: arrivals in the kernel,
-    except `started_ns`, `speech_start_ns` and `speech_end_ns`, which follow from the audio
-    clock and the clip's labels, and what the client sent. `_ms` labels count from the clip's
-    first sample. Of a turn without a clip `speech_end_ns` is the request for a response.
-    """
-
-    session_id: str
-    turn_index: int
-    kind: str
-    """How it begins: speech, sound, text, image, request or listen."""
-    expects: str
-    """What it waits for: reply, transcript or silence."""
-    detected: bool
-    """Whether the server is to find where speech begins and ends."""
-    awaits_audio: bool
-    """Whether a reply that can be heard is to come, counted from something of the caller's."""
-    interrupts: int | None
-    """Index of the turn whose reply the caller speaks over."""
-    utterance: str
-    category: str
-    duration_ms: float | None
-    speech_start_ms: float
-    speech_end_ms: float
-    pauses: tuple[tuple[float, float], ...]
-    watchdog_s: float | None
-    outcome: str
-    """A name in bench.analysis.outcomes.OUTCOMES."""
-    turn_class: str
-    """`unreviewed`: its clip's label is not confirmed; `cold`: first of its session; `warmup`:
-    began too early to count; else `measured`. The first that holds."""
-    cut_off: bool
-    """The relevant speech_stopped, or reply audio, came strictly before speech_end_ns."""
-    cut_off_pause: int | None
-    started_ns: int
-    speech_start_ns: int
-    speech_end_ns: int
-    speech_started_ns: int | None
-    speech_stopped_ns: int | None
-    """Arrival of the first speech_stopped whose segment holds speech of the utterance."""
-    requested_ns: int | None
-    """When the client ended the turn itself, by a commit or a request for a response."""
-    tool_call_ns: int | None
-    tool_result_ns: int | None
-    """When the latest result of a tool was sent."""
-    tool_reply_ns: int | None
-    """First audio of what was created after that."""
-    interrupted_until_ns: int | None
-    """Arrival of the last audio of the reply that the caller speaks over, if some came since."""
-    overrun_ms: float | None
-    """Audio of that reply that came after the speech began; None where it cannot be known."""
-    response_created_ns: int | None
-    first_audio_ns: int | None
-    first_audible_ns: int | None
-    last_audio_ns: int | None
-    response_done_ns: int | None
-    transcript_done_ns: int | None
-    first_output_transcript_ns: int | None
-    ended_ns: int | None
-    observed_until_ns: int
-    """Until when anything missing was waited for: ended_ns, else the last row of the turn."""
-    item_id: str | None
-    response_id: str | None
-    response_status: str | None
-    delta_count: int
-    reply_ms: float
-    """Duration of the response's audio, as received."""
-    playout: Playout
-    """How it sounds in a player with a small buffer."""
-    text: str | None
-    """What the caller said, by the clip's label."""
-    transcript: str | None
-    """What the server understood of it."""
-    usage: Usage | None
-    """Tokens of all responses that the turn brought about."""
-    cost_usd: float | None
-    end_reason: str | None
-    """As noted: done, watchdog, disconnected or stopped; None when the note is missing."""
-    error: str | None
-    """What the server or the network said, when that is what ended the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +122,11 @@ def _in_order(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
 
 def _turn(moments: TurnMoments, warm_until_ns: int | None, prices: Prices | None) -> Turn:
     label = moments.label
-    onset, end, reply = moments.onset(), moments.end_of_turn(), moments.reply()
-    cut_off, cut_off_ms = _cut_off(moments, end)
+    reading = Reading.of(moments)
+    onset, end, reply = reading.onset, reading.end, reading.reply
+    cut_off, cut_off_ms = _cut_off(moments, reading)
     ended_ns = moments.ended_ns
-    verdict = judge(moments, cut_off=cut_off)
-    said = moments.said()
+    verdict = judge(moments, reading, cut_off=cut_off)
     usage = usage_of(made.usage for made in (*moments.responses, *moments.asides))
     return Turn(
         session_id=label.session_id,
@@ -238,9 +153,9 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None, prices: Prices | None
         speech_started_ns=None if onset is None else onset.at_ns,
         speech_stopped_ns=None if end is None else end.at_ns,
         requested_ns=moments.requested_ns,
-        tool_call_ns=moments.tool_call_ns(),
+        tool_call_ns=reading.tool_call_ns(),
         tool_result_ns=moments.tool_result_ns,
-        tool_reply_ns=moments.tool_reply_ns(),
+        tool_reply_ns=reading.first_audio_since_ns(moments.tool_result_ns),
         interrupted_until_ns=_interrupted_until_ns(moments),
         overrun_ms=_overrun_ms(moments),
         response_created_ns=None if reply is None else reply.created_ns,
@@ -259,7 +174,7 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None, prices: Prices | None
         reply_ms=0.0 if reply is None else reply.reply_ms,
         playout=_NOTHING_PLAYED if reply is None else play_out(reply.deltas),
         text=label.text,
-        transcript=" ".join(told.text for told in said) if said else None,
+        transcript=" ".join(told.text for told in reading.said) if reading.said else None,
         usage=usage,
         cost_usd=None if usage is None or prices is None else prices.cost_usd(usage),
         end_reason=moments.end_reason,
@@ -299,14 +214,14 @@ def _turn_class(label: Label, warm_until_ns: int | None) -> str:
     return WARMUP if early else MEASURED
 
 
-def _cut_off(moments: TurnMoments, end: Mark | None) -> tuple[bool, float | None]:
+def _cut_off(moments: TurnMoments, reading: Reading) -> tuple[bool, float | None]:
     """Whether the turn was taken too soon, and where in the clip the server's boundary lay."""
-    speech_end_ns = moments.label.speech_end_ns
+    speech_end_ns, end = moments.label.speech_end_ns, reading.end
     if moments.label.kind != "speech" or moments.label.expects == SILENCE:
         return False, None
     if end is not None and end.at_ns < speech_end_ns:
         return True, end.position_ms
-    heard = [r.first_audio_ns for r in moments.replies() if r.first_audio_ns is not None]
+    heard = [r.first_audio_ns for r in reading.replies if r.first_audio_ns is not None]
     if not heard or min(heard) >= speech_end_ns:
         return False, None
     # Its speech_stopped came later or never; the boundary is unknown unless that one says it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.analysis.moments import SILENCE, TRANSCRIPT, ResponseMoments, TurnMoments
+from bench.analysis.reading import Reading
 
 _PROTOCOL_BROKEN = frozenset({1002.0, 1003.0, 1007.0})
 """Close codes by which one side says that the other broke the rules: RFC 6455, 7.4.1."""
@@ -17,7 +18,7 @@ class Verdict(NamedTuple):
     error: str | None = None
 
 
-def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
+def judge(moments: TurnMoments, reading: Reading, *, cut_off: bool) -> Verdict:
     """The outcome of a turn.
 
     A whole reply is `ok` even when the connection or the run ended while the caller listened:
@@ -25,10 +26,9 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
     is `stopped` or `disconnected`. A cut-off turn is judged by its last response, since
     the one to the premature end was bound to be cancelled.
     """
-    replies = moments.replies()
-    reply = moments.last_reply()
-    if cut_off and replies:
-        reply = replies[-1]
+    reply = reading.last_reply
+    if cut_off and reading.replies:
+        reply = reading.replies[-1]
     expects = moments.label.expects
     if moments.end_reason in {"talked_over", "hung_up"}:
         return Verdict(moments.end_reason)
@@ -38,11 +38,11 @@ def judge(moments: TurnMoments, *, cut_off: bool) -> Verdict:
         if moments.transcripts:
             return Verdict("ok")
         broken = _broken_off(moments, None, cut_off=False) or _refused(moments, None)
-        return broken or _unwritten(moments)
+        return broken or _unwritten(moments, reading)
     return (
         _broken_off(moments, reply, cut_off=cut_off)
         or _refused(moments, reply)
-        or Verdict(_heard(moments, replies, reply, cut_off=cut_off))
+        or Verdict(_heard(moments, reading, reply, cut_off=cut_off))
     )
 
 
@@ -51,16 +51,16 @@ def _unasked(moments: TurnMoments) -> Verdict:
     return Verdict("false_turn" if moments.responses else "ok")
 
 
-def _unwritten(moments: TurnMoments) -> Verdict:
+def _unwritten(moments: TurnMoments, reading: Reading) -> Verdict:
     if moments.transcript_fault is not None:
         return Verdict("server_error", moments.transcript_fault)
-    return Verdict("missed_turn" if _is_missed(moments) else "no_transcript")
+    return Verdict("missed_turn" if _is_missed(moments, reading) else "no_transcript")
 
 
-def _is_missed(moments: TurnMoments) -> bool:
+def _is_missed(moments: TurnMoments, reading: Reading) -> bool:
     """Whether nothing shows that anybody, server or client, saw the turn's end."""
     seen = moments.committed or moments.requested_ns is not None
-    return not seen and moments.end_of_turn() is None
+    return not seen and reading.end is None
 
 
 def _is_whole(moments: TurnMoments, reply: ResponseMoments | None) -> bool:
@@ -108,7 +108,7 @@ def _refused(moments: TurnMoments, reply: ResponseMoments | None) -> Verdict | N
 
 def _heard(
     moments: TurnMoments,
-    replies: list[ResponseMoments],
+    reading: Reading,
     reply: ResponseMoments | None,
     *,
     cut_off: bool,
@@ -116,10 +116,11 @@ def _heard(
     """The outcome by what reached the caller, when nothing broke off and nothing failed."""
     timed_out = moments.end_reason == "watchdog"
     if cut_off:
-        last_ns = max((r.last_audio_ns for r in replies if r.last_audio_ns is not None), default=0)
+        heard = (r.last_audio_ns for r in reading.replies if r.last_audio_ns is not None)
+        last_ns = max(heard, default=0)
         return "no_reply" if timed_out and last_ns < moments.label.speech_end_ns else "cut_off"
     if reply is None:
-        return "missed_turn" if _is_missed(moments) else "no_reply"
+        return "missed_turn" if _is_missed(moments, reading) else "no_reply"
     stopped = reply.status == "cancelled" and reply.reason != "client_cancelled"
     if stopped or (moments.overlaid and moments.truncated):
         return "false_interruption"

@@ -11,7 +11,8 @@ from typing import Any
 import soundfile
 
 from bench.analysis.shortlist import Candidate, Shortlist
-from bench.analysis.turns import Turn, assemble_session
+from bench.analysis.turn import Turn
+from bench.analysis.turns import assemble_session
 from bench.audio.utterance import SAMPLE_RATE_HZ
 from bench.runs.recorder import SessionRecord
 from bench.session.call_plan import CallPlan

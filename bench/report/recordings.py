@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.shortlist import RANDOM, Candidate, Chosen, choose, class_of
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 from bench.runs.folder import RunFolder
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.prices import Prices
-from bench.analysis.turns import Turn, assemble_session
+from bench.analysis.turn import Turn
+from bench.analysis.turns import assemble_session
 from bench.dialects.base import Kind
 from tests.analysis.kinds import begin, sent
 

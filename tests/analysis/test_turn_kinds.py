@@ -8,7 +8,8 @@ import pytest
 
 from bench.analysis.latencies import LATENCIES
 from bench.analysis.metrics import METRICS
-from bench.analysis.turns import SessionAssembly, Turn, assemble_session
+from bench.analysis.turn import Turn
+from bench.analysis.turns import SessionAssembly, assemble_session
 from bench.dialects.base import Kind
 
 

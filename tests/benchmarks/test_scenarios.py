@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from bench.analysis.outcomes import OUTCOMES as ALL_OUTCOMES
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 from bench.load.command import find_scenario
 from bench.server.profiles.fault import FAULTS
 from tests.benchmarks.scenarios import demands

@@ -16,7 +16,8 @@ from openai.types.beta.realtime import RealtimeServerEvent as BetaEvent
 from openai.types.realtime import RealtimeServerEvent as GaEvent
 from pydantic import TypeAdapter
 
-from bench.analysis.turns import Turn, assemble_session
+from bench.analysis.turn import Turn
+from bench.analysis.turns import assemble_session
 from bench.dialects import DIALECTS
 from bench.dialects.base import Dialect, Kind, ServerEvent
 from bench.dialects.described import described_dialect

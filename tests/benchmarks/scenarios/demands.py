@@ -12,7 +12,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.analysis.metrics import METRICS
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 
 
 class Finding(NamedTuple):

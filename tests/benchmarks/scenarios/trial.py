@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from bench.analysis.record import RunRecord
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 from bench.load.command import find_scenario, locust_command
 from bench.report.build import load_record
 from bench.runs.folder import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench.analysis.turns import Turn
+from bench.analysis.turn import Turn
 from bench.load.embedded import embedded_server
 from tests.benchmarks.scenarios.trial import run_trial, say
 

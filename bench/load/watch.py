@@ -45,20 +45,17 @@ class ProcessWatch:
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
-            self._sample(sending=False)
+            self._vitals.sample(read_counters(), sending=False)
             self._collector.stop()
 
     def _run(self) -> None:
         while True:
             gevent.sleep(INTERVAL_S)
             sessions = self._open_sessions()
-            self._collector.tend(self._sample(sending=sessions > 0))
+            counters = read_counters(count_files=False)  # while frames are due
+            self._vitals.sample(counters, sending=sessions > 0)
+            self._collector.tend(counters.rss_bytes)
             self._settle(sessions)
-
-    def _sample(self, *, sending: bool) -> int:
-        counters = read_counters()
-        self._vitals.sample(counters, sending=sending)
-        return counters.rss_bytes
 
     def _settle(self, sessions: int) -> None:
         """Once after each ramp, take what lives out of the collector's sight."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from bench.dialects.base import Endpoint, SessionType
-from bench.dialects.headers import Header, Template
+from bench.dialects.headers import TOKEN, Header, Template
 from bench.problem import Problem
 
 _AUTHORISATIONS = frozenset({"authorization", "api-key"})
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Address:
             name = template.fill(environment)
             if name is None:
                 continue
-            if not _TOKEN.fullmatch(name):
+            if not TOKEN.fullmatch(name):
                 raise Problem(
                     f"{', '.join(template.variables)}: the key holds a character that no "
                     "subprotocol can carry; it must go into a header"

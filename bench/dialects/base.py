@@ -71,6 +71,9 @@ class Kind(enum.StrEnum):
     CLOSED = "closed"
 
 
+HANDSHAKE = frozenset({Kind.SESSION_CREATED, Kind.SESSION_UPDATED})
+"""What a server says before a session is ready; some say less."""
+
 CLIENT_KINDS = frozenset(
     {
         Kind.SESSION_UPDATE,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.dialects.sent import Event
+
 Path = tuple[str, ...]
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from bench.dialects.address import Address
 from bench.dialects.base import Dialect, Kind, SessionSettings
-from bench.dialects.changes import Changes, Event, Path
+from bench.dialects.changes import Changes, Path
 from bench.dialects.headers import read_header, read_template
 from bench.dialects.openai import GA_KINDS, OPENAI, GaShape
 from bench.dialects.openai_beta import BETA_KINDS, OPENAI_BETA, BetaShape
 from bench.dialects.received import MovingReader, Reader
+from bench.dialects.sent import Event
 from bench.dialects.server import Server, Shape
 from bench.dialects.table import (
     RECEIVED_KINDS,

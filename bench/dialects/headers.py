@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.problem import Problem
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_NAMES = ("authorization", "api-key", "apikey", "token", "secret", "cookie")
 _SECRET_VALUE = re.compile(r"^(bearer|basic) |\b(sk|ek|xai|hf)[-_][\w-]{8}", re.IGNORECASE)
 _HANDSHAKE = frozenset({"host", "upgrade", "connection", "content-length", "transfer-encoding"})
@@ -59,7 +59,7 @@ def read_header(name: str, value: str, place: str) -> Header:
         Problem: the name or value can be in no request, the name belongs to the handshake, or
             the value is a secret written out.
     """
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise Problem(f"{place}: {name!r} is no header name; write letters, digits and dashes")
     lower = name.lower()
     if lower in _HANDSHAKE or lower.startswith("sec-websocket-"):

@@ -11,7 +11,7 @@ from bench.dialects.address import Address
 from bench.dialects.base import CodecName, Kind, SemanticVad, ServerVad, SessionSettings
 from bench.dialects.headers import Header, Template
 from bench.dialects.received import Reader
-from bench.dialects.sent import Event, ga_event
+from bench.dialects.sent import Event, ga_event, given
 from bench.dialects.server import Server
 
 GA_KINDS: dict[str, Kind] = {
@@ -130,11 +130,6 @@ def tools(settings: SessionSettings) -> list[Event] | None:
         }
         for tool in settings.tools
     ] or None
-
-
-def given(**values: Any) -> Event:
-    """Those of `values` that are not None."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 OPENAI = Server(

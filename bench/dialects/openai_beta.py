@@ -11,9 +11,9 @@ from typing import Any
 from bench.dialects.address import Address
 from bench.dialects.base import CodecName, Kind, SessionSettings
 from bench.dialects.headers import Header, Template
-from bench.dialects.openai import GA_KINDS, given, tools, turn_detection
+from bench.dialects.openai import GA_KINDS, tools, turn_detection
 from bench.dialects.received import Reader
-from bench.dialects.sent import Event, ga_event
+from bench.dialects.sent import Event, ga_event, given
 from bench.dialects.server import Server
 
 _RENAMED = {

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from bench.dialects.base import Kind, ServerEvent
+from bench.dialects.sent import given
 
 RAW_LIMIT = 2_000
 """Bytes kept of a message nobody understood, and characters of each field of an error."""
@@ -184,9 +185,9 @@ def _detail(kind: Kind, event: _Message) -> dict[str, Any] | None:
         case Kind.RESPONSE_DONE if event.response is not None:
             return _response(event.response)
         case Kind.RESPONSE_CREATED if event.response is not None and event.response.metadata:
-            return _known({"metadata": _small(event.response.metadata)}) or None
+            return given(metadata=_small(event.response.metadata)) or None
         case Kind.SESSION_CREATED if event.session is not None:
-            return _known({"session": event.session.id})
+            return given(session=event.session.id)
         case Kind.INPUT_TRANSCRIPT_DONE | Kind.OUTPUT_TRANSCRIPT_DONE if (
             event.transcript is not None
         ):
@@ -198,17 +199,10 @@ def _detail(kind: Kind, event: _Message) -> dict[str, Any] | None:
             fields = zip(("call_id", "name", "arguments"), called, strict=True)
             return {key: text[:TRANSCRIPT_LIMIT] for key, text in fields if text is not None}
         case Kind.ITEM_TRUNCATED:
-            return _known({"audio_end_ms": event.audio_end_ms})
+            return given(audio_end_ms=event.audio_end_ms)
         case _ if event.item is not None:
             item = event.item
-            return _known(
-                {
-                    "item_type": item.type,
-                    "role": item.role,
-                    "call_id": item.call_id,
-                    "name": item.name,
-                }
-            )
+            return given(item_type=item.type, role=item.role, call_id=item.call_id, name=item.name)
     return None
 
 
@@ -217,14 +211,12 @@ def _response(response: _Response) -> dict[str, Any]:
     if isinstance(details, str):
         details = _StatusDetails(reason=details)
     fault = _fault(details.error) if details and details.error is not None else {}
-    return _known(
-        {
-            "status": response.status,
-            "reason": details.reason if details else None,
-            "error_code": fault.get("code"),
-            "usage": _small(response.usage),
-            "metadata": _small(response.metadata),
-        }
+    return given(
+        status=response.status,
+        reason=details.reason if details else None,
+        error_code=fault.get("code"),
+        usage=_small(response.usage),
+        metadata=_small(response.metadata),
     )
 
 
@@ -237,7 +229,3 @@ def _fault(error: _Fault | str) -> dict[str, str]:
 def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
     """`value` unless it is too large to keep in every row."""
     return value if value and len(str(value)) <= RAW_LIMIT else None
-
-
-def _known(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}

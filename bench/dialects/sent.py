@@ -6,12 +6,23 @@ are the fields that `Dialect.client_event` takes for each kind.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.dialects.base import Kind
 
 Event = dict[str, Any]
+
+
+def event_text(event: Event) -> bytes:
+    """Compact JSON of a client event."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def given(**values: Any) -> Event:
+    """Those of `values` that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def ga_event(kind: Kind, **fields: Any) -> Event:
@@ -91,19 +102,18 @@ def _create_response(
     metadata: dict[str, str] | None = None,
 ) -> Event:
     """Overrides for one response; `conversation` "none" keeps it out of the conversation."""
-    response = {
-        "instructions": instructions,
-        "output_modalities": None if output_modality is None else [output_modality],
-        "audio": None if voice is None else {"output": {"voice": voice}},
-        "tools": None if tools is None else list(tools),
-        "tool_choice": tool_choice,
-        "max_output_tokens": max_output_tokens,
-        "conversation": conversation,
-        "input": None if input is None else list(input),
-        "metadata": metadata,
-    }
-    given = {name: value for name, value in response.items() if value is not None}
-    return {"type": "response.create", **({"response": given} if given else {})}
+    response = given(
+        instructions=instructions,
+        output_modalities=None if output_modality is None else [output_modality],
+        audio=None if voice is None else {"output": {"voice": voice}},
+        tools=None if tools is None else list(tools),
+        tool_choice=tool_choice,
+        max_output_tokens=max_output_tokens,
+        conversation=conversation,
+        input=None if input is None else list(input),
+        metadata=metadata,
+    )
+    return {"type": "response.create", **({"response": response} if response else {})}
 
 
 def _cancel_response(response_id: str | None = None) -> Event:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from bench.dialects.address import Address
-from bench.dialects.base import CodecName, Kind, ServerEvent, SessionSettings
+from bench.dialects.base import HANDSHAKE, CodecName, Kind, ServerEvent, SessionSettings
+from bench.dialects.sent import event_text
 from bench.problem import Problem
 
-HANDSHAKE = frozenset({Kind.SESSION_CREATED, Kind.SESSION_UPDATED})
 _AUDIO = "<Base64 audio>"
 
 
@@ -78,9 +77,8 @@ class Server:
     def append_envelope(self) -> tuple[bytes, bytes]:
         """As `Dialect.append_envelope`."""
         event = self.client_event(Kind.APPEND, audio=_AUDIO)
-        text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
-        before, _, after = text.partition(_AUDIO)
-        return before.encode(), after.encode()
+        before, _, after = event_text(event).partition(_AUDIO.encode())
+        return before, after
 
     def _check(self, kind: Kind) -> None:
         if kind in self.unsent:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import enum
 
-from bench.dialects.base import Kind, ServerEvent
+from bench.dialects.base import HANDSHAKE, Kind, ServerEvent
 from bench.session.playback import Cut, Playback
 from bench.session.turn_state import Expects, ToolCall, TurnEnd, TurnState
 
-HANDSHAKE = frozenset({Kind.SESSION_CREATED, Kind.SESSION_UPDATED})
 TEXTS_KEPT = 64
 """Transcripts and calls of one turn that are kept for the scenario; the record has them all."""
 

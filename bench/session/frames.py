@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +12,7 @@ from bench.audio.codec import Codec
 from bench.audio.microphone import chunks_of_speech, chunks_of_tone, room_tone
 from bench.audio.utterance import Utterance
 from bench.dialects.base import Dialect
+from bench.dialects.sent import event_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 def text_frame(text: bytes) -> bytes:
     """One masked client text frame, ready for the socket."""
     return Frame(Opcode.TEXT, text).serialize(mask=True)
-
-
-def event_text(event: dict[str, Any]) -> bytes:
-    """Compact JSON of a client event."""
-    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class SentEvent(NamedTuple):

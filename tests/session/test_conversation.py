@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.dialects.base import Kind, ServerEvent
-from bench.session.conversation import HANDSHAKE, Conversation, Setup
+from bench.dialects.base import HANDSHAKE, Kind, ServerEvent
+from bench.session.conversation import Conversation, Setup
 from bench.session.playback import Cut
 from bench.session.turn_state import Expects, ToolCall, TurnEnd, TurnState
 

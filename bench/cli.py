@@ -22,7 +22,6 @@ EXIT_CODES = (
     "Exit codes: 0 fine, 1 failed turns or a limit broken, 2 wrong usage, "
     "3 invalid run, 130 interrupted."
 )
-EXIT_INVALID = 3
 
 
 class Engine(Enum):
@@ -89,7 +88,7 @@ def demo(
 
 @app.command(
     epilog=EXIT_CODES,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    context_settings=load.PASS_ON,
 )
 def run(
     context: typer.Context,
@@ -262,7 +261,7 @@ def report(
     run_facts, summary, page = build_report(folder)
     print_summary(run_facts, summary, page, Console())
     if verdict and not summary["validity"]["valid"]:
-        raise typer.Exit(EXIT_INVALID)
+        raise typer.Exit(gate.EXIT_INVALID)
 
 
 @app.command(epilog=EXIT_CODES)

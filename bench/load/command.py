@@ -7,6 +7,10 @@ from pathlib import Path
 
 from bench.problem import Problem
 
+EXIT_INTERRUPTED = 130
+WITH_A_RECORD = frozenset({0, 1, 3})
+"""Exit codes of a run that left one: fine, failed turns, invalid."""
+
 
 def scenarios_directory() -> Path:
     """Folder of the scenarios that come with rtbench: the checkout's, else the wheel's."""

@@ -14,16 +14,17 @@ from bench.dialects.base import Endpoint
 from bench.gate.interleaved import AB_NAME, AB_VERSION, block_name, judge_ab
 from bench.gate.outputs import Outputs, tell
 from bench.gate.reading import read_run
-from bench.load.command import find_scenario, locust_command
+from bench.load.command import (
+    EXIT_INTERRUPTED,
+    WITH_A_RECORD,
+    find_scenario,
+    locust_command,
+)
 from bench.problem import Problem
 
-EXIT_INTERRUPTED = 130
 LONGEST_BLOCK_S = 3600.0
 GRACE_S = 120.0
 """For a block to start, let its last turns end and write its report; then it is ended."""
-
-_WITH_A_RECORD = frozenset({0, 1, 3})
-"""Exit codes of a run that left one: fine, failed turns, invalid."""
 
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
@@ -113,7 +114,7 @@ def _run_block(job: Interleaving, scenario: Path, folder: Path, number: int) -> 
             if process.poll() is None:
                 process.terminate()
                 process.wait()
-    if code not in _WITH_A_RECORD:
+    if code not in WITH_A_RECORD:
         raise Problem(_last_words(log, name))
     print(_progress(folder / name, number, job.blocks), flush=True)  # noqa: T201
 

@@ -17,6 +17,7 @@ from locust import events
 from locust.runners import STATE_CLEANUP, MasterRunner, WorkerRunner
 
 from bench.load.arguments import DEFAULT_HOST, add_arguments
+from bench.load.command import EXIT_INTERRUPTED
 from bench.load.control import CLOSE_TIMEOUT_S, RunControl
 from bench.load.live import LiveView
 from bench.load.plan import make_call_plan
@@ -30,7 +31,6 @@ STOP_TIMEOUT_S = 30.0
 of none would cut every last turn off."""
 
 EXIT_PROBLEM = 2
-EXIT_INTERRUPTED = 130
 _MESSAGE = "rtbench"
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from bench.analysis.statistics import distribution
 from bench.analysis.truth import latency_errors
-from bench.load.command import find_scenario, locust_command
+from bench.load.command import WITH_A_RECORD, find_scenario, locust_command
 from bench.load.embedded import embedded_server
 from bench.problem import Problem
 from bench.report.build import load_record
@@ -63,7 +63,7 @@ def run_selftest(
             wall_s = (monotonic_ns() - began_ns) / 1e9
             times = [process.cpu_times(), *(c.cpu_times() for c in process.children())]
             server_s = sum(time.user + time.system for time in times)
-        if exit_code not in {0, 1, 3} or not (folder / "summary.json").exists():
+        if exit_code not in WITH_A_RECORD or not (folder / "summary.json").exists():
             raise Problem("the run left no record; what it printed says why")
         lines = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
         return _judge(folder, lines, server_s / wall_s, noise)

@@ -221,14 +221,11 @@ class RealtimeUser(User):
     def _open_session(self, worker: RunWorker) -> CallerSession | None:
         started_s = time.monotonic()
         try:
-            session = cast(
-                "CallerSession",
-                worker.open_session(
-                    CallerSession,
-                    type(self).__name__,
-                    self._on_turn,
-                    worker.plan_of(type(self), self.asks),
-                ),
+            session = worker.open_session(
+                CallerSession,
+                type(self).__name__,
+                self._on_turn,
+                worker.plan_of(type(self), self.asks),
             )
         except Problem as problem:
             lifecycle_of(self.environment).abort(str(problem))

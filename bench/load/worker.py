@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 import numpy as np
@@ -25,11 +25,14 @@ from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
 from bench.runs.folder import RunFolder, part_files
 from bench.runs.recorder import Recorder, SessionRecord
+from bench.session.call import Call
 from bench.session.call_plan import CallPlan
 from bench.session.realtime import RealtimeSession
 from bench.session.stamps import StampClock, read_anchor
 
 _log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=RealtimeSession)
 
 PART_INTERVAL_S = 2.0
 _SWITCH_INTERVAL_S = 0.000_5
@@ -95,35 +98,36 @@ class RunWorker:
 
     def open_session(
         self,
-        session_class: type[RealtimeSession],
+        session_class: type[S],
         user: str,
         on_turn: Callable[[SessionRecord], None],
-        plan: CallPlan | None = None,
-    ) -> RealtimeSession:
-        """Open one more session, by the run's plan or another.
+        plan: CallPlan,
+    ) -> S:
+        """Open one more session.
 
         Raises:
             ConnectError: the target refused.
         """
-        plan, tape = plan or self.plan, None
+        tape = None
         if self._recordings is not None:
             tape = self._recordings.tape(plan)
             on_turn = self._recordings.judging(tape, on_turn)
         session = session_class(
-            plan,
-            self._loop.engine,
-            self._stamps,
-            self._recorder.begin_session(),
-            user=user,
-            on_turn=on_turn,
-            dial=self.switchboard.open_transport,
-            tape=tape,
+            Call(
+                plan,
+                self._loop.engine,
+                self._stamps,
+                self._recorder.begin_session(),
+                user=user,
+                on_turn=on_turn,
+                dial=self.switchboard.open_transport,
+                tape=tape,
+            )
         )
         session.open()
-        if session.kernel_stamps is not None:
-            self._stamped_by_kernel = (
-                session.kernel_stamps and self._stamped_by_kernel is not False
-            )
+        self._stamped_by_kernel = (
+            bool(session.kernel_stamps) and self._stamped_by_kernel is not False
+        )
         self.open_sessions.add(session)
         return session
 
@@ -188,10 +192,16 @@ class RunWorker:
         number, self._parts = self._parts, self._parts + 1
         files = self._writer.apply(part_files, (self.name, number, batch))
         for file_name, content in files.items():
-            if self._shares_folder:
-                self._writer.apply(self._folder.write_part_file, (file_name, content))
-            else:
-                self._report("part", {"file": file_name, "content": content})
+            self._bring("part", self._folder.write_part_file, file_name, content)
+
+    def _bring(
+        self, what: str, write: Callable[[str, bytes], None], name: str, content: bytes
+    ) -> None:
+        """Bring a file to the run's folder, over the network where the disk is not shared."""
+        if self._shares_folder:
+            self._writer.apply(write, (name, content))
+        else:
+            self._report(what, {"file": name, "content": content})
 
     def _write_recordings(self) -> None:
         """Write what was kept to be heard again, one file in memory at a time."""
@@ -200,14 +210,10 @@ class RunWorker:
             made = self._writer.apply(next, (files, None))
             if made is None:
                 return
-            name, content = made
-            if not self._shares_folder:
-                self._report("recording", {"file": name, "content": content})
-                continue
             try:
-                self._writer.apply(self._folder.write_recording, (name, content))
+                self._bring("recording", self._folder.write_recording, *made)
             except OSError as error:  # the figures of the run are worth more than its sound
-                _log.warning("%s: cannot be written (%s)", name, error.strerror)
+                _log.warning("%s: cannot be written (%s)", made[0], error.strerror)
                 return
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from bench.dialects.base import Kind, ServerEvent
 
@@ -32,6 +33,17 @@ class Listeners:
         if not self._callbacks[kind]:
             del self._callbacks[kind]
 
+    @contextmanager
+    def collecting(self, kind: Kind) -> Iterator[list[ServerEvent]]:
+        """The events of `kind` that are delivered while the context lasts."""
+        came: list[ServerEvent] = []
+        take = came.append
+        self.add(kind, take)
+        try:
+            yield came
+        finally:
+            self.remove(kind, take)
+
     def take(self, event: ServerEvent) -> bool:
         """Keep an event for later if anybody listens to its kind; never waits."""
         if event.kind not in self._callbacks:
@@ -46,6 +58,3 @@ class Listeners:
             event = self._queue.popleft()
             for callback in tuple(self._callbacks.get(event.kind, ())):
                 callback(event)
-
-    def __bool__(self) -> bool:
-        return bool(self._callbacks)

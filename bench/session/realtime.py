@@ -9,13 +9,7 @@ from typing import Any, Unpack
 from bench.dialects.base import Kind, ServerEvent, SessionSettings
 from bench.dialects.sent import image_item, text_item
 from bench.problem import Problem
-from bench.runs.recorder import SessionRecord
-from bench.session.call import Call, Dial
-from bench.session.call_plan import CallPlan
-from bench.session.engine import Engine
-from bench.session.opening import open_transport
-from bench.session.stamps import StampClock
-from bench.session.tape import Tape
+from bench.session.call import Call
 from bench.session.turn import Turn
 from bench.session.turn_notes import clip_labels
 from bench.session.turn_options import RespondOptions, TurnOptions, response_fields, turn_fields
@@ -26,35 +20,22 @@ _MS = 1_000_000
 _FIXED = frozenset({"model", "input_codec", "output_codec", "session_type"})
 """Settings that an open session can't change: frames, decoder and URL are made for them."""
 
+_CHANGEABLE = frozenset(field.name for field in fields(SessionSettings)) - _FIXED
+
 
 class RealtimeSession:
     """One virtual caller: an open WebSocket and a live microphone.
 
     One turn at a time: whatever begins one waits for the turn under way first. What waits gives
     way to other callers and is bounded, by the turn's watchdog or a time of its own. All methods
-    run on the thread of `engine`; but for `open` and `close` they raise ConnectionError when the
-    session has ended. `on_turn` is called once for each turn that ended, with the rows recorded
-    since it began in `record.turn_rows`.
+    run on the thread of the call's engine; but for `open` and `close` they raise ConnectionError
+    when the session has ended.
     """
 
-    def __init__(
-        self,
-        plan: CallPlan,
-        engine: Engine,
-        stamps: StampClock,
-        record: SessionRecord,
-        *,
-        user: str,
-        on_turn: Callable[[SessionRecord], None],
-        dial: Dial = open_transport,
-        tape: Tape | None = None,
-    ) -> None:
-        self.record = record
-        self._plan = plan
-        self._call = Call(
-            plan, engine, stamps, record, user=user, on_turn=on_turn, dial=dial, tape=tape
-        )
-        self._turns = TurnTaking(self._call, plan.settings)
+    def __init__(self, call: Call) -> None:
+        self.record = call.record
+        self._call = call
+        self._turns = TurnTaking(call, call.plan.settings)
 
     @property
     def ended(self) -> bool:
@@ -229,13 +210,8 @@ class RealtimeSession:
 
     def wait_for(self, kind: Kind, timeout_s: float) -> ServerEvent | None:
         """The next event of a kind, None if none comes in time."""
-        came: list[ServerEvent] = []
-        take = came.append
-        self._call.listeners.add(kind, take)
-        try:
+        with self._call.listeners.collecting(kind) as came:
             self.wait(timeout_s, until=lambda: bool(came))
-        finally:
-            self._call.listeners.remove(kind, take)
         return came[0] if came else None
 
     def wait_turn(self, state: TurnState) -> None:
@@ -280,7 +256,7 @@ class RealtimeSession:
             Problem: there is no such setting, it is fixed, or the dialect can't say it.
         """
         for name in changes:
-            if name in _FIXED or name not in {field.name for field in fields(SessionSettings)}:
+            if name not in _CHANGEABLE:
                 raise Problem(f"configure: {name!r} is no setting that an open session can change")
         return self._turns.update(replace(self.settings, **changes))
 

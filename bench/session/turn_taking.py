@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bench.audio.utterance import Utterance
-from bench.dialects.base import Kind, ServerEvent, SessionSettings
+from bench.dialects.base import Kind, SessionSettings
 from bench.dialects.sent import text_item, tool_result_item
 from bench.session.call import Call
 from bench.session.tools import ToolAnswers, as_output
@@ -209,10 +209,8 @@ class TurnTaking:
     def update(self, changes: SessionSettings) -> bool:
         """Ask the server for other settings; whether it said that it has them."""
         call = self._call
-        before, errors = call.conversation.updates, list[ServerEvent]()
-        take = errors.append
-        call.listeners.add(Kind.ERROR, take)
-        try:
+        before = call.conversation.updates
+        with call.listeners.collecting(Kind.ERROR) as errors:
             call.send_update(changes)
             if Kind.SESSION_UPDATED in call.plan.awaits:
                 self.wait(
@@ -221,8 +219,6 @@ class TurnTaking:
                 )
                 if call.conversation.updates == before:
                     return False
-        finally:
-            call.listeners.remove(Kind.ERROR, take)
         self.settings = changes
         return True
 

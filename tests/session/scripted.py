@@ -19,6 +19,7 @@ from bench.dialects.base import Dialect, SessionSettings
 from bench.dialects.openai import OPENAI
 from bench.runs.event import EventRow
 from bench.runs.recorder import Recorder, SessionRecord
+from bench.session.call import Call as OpenCall
 from bench.session.call_plan import CallPlan
 from bench.session.engine import Engine
 from bench.session.frames import FrameStore
@@ -229,9 +230,8 @@ class Stage:
             ended.append(list(record.turn_rows))
 
         record = self.recorder.begin_session()
-        session = RealtimeSession(
-            plan, self.engine, StampClock(), record, user="Caller", on_turn=on_turn
-        )
+        call = OpenCall(plan, self.engine, StampClock(), record, user="Caller", on_turn=on_turn)
+        session = RealtimeSession(call)
         return Caller(self, session, ended)
 
     def __enter__(self) -> Stage:

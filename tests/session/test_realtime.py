@@ -533,7 +533,7 @@ def test_the_record_holds_no_key(stage: Stage) -> None:
         caller.session.say("hello").wait()
         caller.session.close()
     assert KEY not in repr(caller.rows)
-    assert KEY not in repr(caller.session._plan)
+    assert KEY not in repr(caller.session._call.plan)
 
 
 def test_two_callers_of_one_engine_do_not_disturb_each_other(stage: Stage) -> None:

@@ -17,6 +17,7 @@ from bench.dialects import DIALECTS
 from bench.dialects.base import SessionSettings
 from bench.problem import Problem
 from bench.runs.recorder import Recorder, SessionRecord
+from bench.session.call import Call
 from bench.session.frames import FrameStore
 from bench.session.realtime import RealtimeSession
 
@@ -53,9 +54,8 @@ def open_session(utterance: Utterance) -> tuple[RealtimeSession, SessionRecord]:
     )
     record = SessionRecord(Recorder("w0"), "w0-00000", 0)
     nothing: Any = None
-    session = RealtimeSession(
-        plan, nothing, nothing, record, user="Caller", on_turn=lambda _: None
-    )
+    call = Call(plan, nothing, nothing, record, user="Caller", on_turn=lambda _: None)
+    session = RealtimeSession(call)
     line: Any = SimpleNamespace(
         open=True, audio_start_ns=AUDIO_START_NS, microphone=Microphone(frames.tone, 20)
     )
@@ -91,7 +91,7 @@ def test_a_clip_that_is_not_there_changes_nothing() -> None:
     def missing(_: str) -> Utterance:
         raise Problem("no utterance")
 
-    session._plan.catalogue.get = missing  # type: ignore[method-assign]
+    session._call.plan.catalogue.get = missing  # type: ignore[method-assign]
     with pytest.raises(Problem, match="no utterance"):
         session.say("clip")
     assert record.turn_rows == []

@@ -110,7 +110,7 @@ class TestManual:
         out_ms = (commit.at_ns - begun.at_ns) / 1e6
         assert noted["duration_ms"] <= out_ms < noted["duration_ms"] + 20 + 100
         frames = len(stage.recorder.appends.index)
-        spoken = len(caller.session._plan.frames.speech(stage.catalogue.get("short")))
+        spoken = len(caller.session._call.plan.frames.speech(stage.catalogue.get("short")))
         assert (frames == spoken) is push_to_talk
         assert not len(stage.recorder.appends.unsent) or not push_to_talk
 

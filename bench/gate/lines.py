@@ -72,12 +72,13 @@ def limit_line(found: LimitFinding) -> LimitLine:
     """A row of the table of limits."""
     rate = found.limit.measure.is_rate
     ends = [_figure(end, rate=rate) for end in (found.low, found.high)]
+    high = "never" if found.high is None else ends[1]
     value = _figure(found.value, rate=rate)
     return LimitLine(
         found.limit.text,
         str(found.n),
         f"> {value}" if found.censored else value,
-        "-" if ends == ["-", "-"] else f"{ends[0]} to {ends[1].replace('-', 'never')}",
+        "-" if ends == ["-", "-"] else f"{ends[0]} to {high}",
         found.verdict,
         _reason(found.reason, found.verdict, found.turns_needed),
     )

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from bench.analysis.acts import ACTS, asks_aside, meets_aside, note_act
-from bench.analysis.detail import fault_of, labels_of, number, parsed, text
+from bench.analysis.detail import fault_class_of, fault_of, labels_of, number, parsed, text
 from bench.analysis.moments import (
     Cause,
     Complaint,
@@ -155,9 +154,8 @@ class Attribution:
     def _error(self, row: EventRow) -> str | None:
         turn = self._under_way()
         if turn is not None:
-            detail = parsed(row.detail)
-            refused = text(detail.get("type")) == "invalid_request_error"
-            turn.errors.append(Complaint(_code(detail), fault_of(row), refused))
+            refused = text(parsed(row.detail).get("type")) == "invalid_request_error"
+            turn.errors.append(Complaint(fault_class_of(row), fault_of(row), refused))
         return None
 
     # the caller's items
@@ -301,10 +299,6 @@ class Attribution:
         response = self._responses.get(response_id)
         if response is None or response.created_seq < turn.begun_seq:
             turn.talked_into += audio
-
-
-def _code(detail: dict[str, Any]) -> str:
-    return text(detail.get("code")) or text(detail.get("type")) or ""
 
 
 _TAKE: dict[str, Callable[[Attribution, EventRow], str | None]] = {

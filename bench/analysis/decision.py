@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
 
-from bench.analysis.finding import INCONCLUSIVE, INVALID, PASS, REGRESSION, GateResult
+from bench.analysis.finding import (
+    INCONCLUSIVE,
+    INVALID,
+    PASS,
+    REGRESSION,
+    GateResult,
+    turns_to_settle,
+)
 from bench.analysis.holding import BROKEN, LimitFinding
 
 DECISION_VERSION = 1
@@ -52,8 +59,7 @@ class Decision:
         ]
         if self.gate is not None and any(f.verdict == INCONCLUSIVE for f in self.gate.findings):
             needed.append(self.gate.turns_needed)
-        known = [turns for turns in needed if turns is not None]
-        return max(known) if known and len(known) == len(needed) else None
+        return turns_to_settle(needed)
 
     def exit_code(self, *, strict: bool = False) -> int:
         """0 pass, 1 regression or limit broken, 3 invalid, 5 inconclusive if `strict`, else 0."""

@@ -81,13 +81,17 @@ def weigh(
     """One regression makes a regression; without one, a pass needs every test to pass."""
     verdicts = {finding.verdict for finding in findings}
     open_ones = [finding for finding in findings if finding.verdict == INCONCLUSIVE]
-    needed = [finding.turns_needed for finding in open_ones]
-    known = [turns for turns in needed if turns is not None]
     if REGRESSION in verdicts:
         verdict = REGRESSION
     elif open_ones or not findings:
         verdict = INCONCLUSIVE
     else:
         verdict = PASS
-    settled = max(known) if known and len(known) == len(needed) else None
+    settled = turns_to_settle([finding.turns_needed for finding in open_ones])
     return GateResult(verdict, tuple(findings), settled, confidence, alpha, confirmed)
+
+
+def turns_to_settle(needed: Sequence[int | None]) -> int | None:
+    """Turns that settle all that is open; None where nothing is, or turns cannot."""
+    known = [turns for turns in needed if turns is not None]
+    return max(known) if known and len(known) == len(needed) else None

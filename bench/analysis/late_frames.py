@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bench.analysis.pacing import late_ns
 from bench.analysis.turn import Turn
 from bench.analysis.validity import LATENESS_LIMIT_MS
 
@@ -31,11 +32,7 @@ class LateFrames:
 
     def add(self, frames: pa.RecordBatch | pa.Table) -> None:
         """Take rows of APPEND_SCHEMA; only those of `pacing.APPEND_COLUMNS` are looked at."""
-        offered_ns = frames.column("sent_ns")
-        if "offered_ns" in frames.schema.names:
-            offered_ns = pc.coalesce(frames.column("offered_ns"), offered_ns)
-        late_ns = pc.subtract(offered_ns, frames.column("due_ns"))
-        late = frames.filter(pc.fill_null(pc.greater(late_ns, _LIMIT_NS), False))
+        late = frames.filter(pc.fill_null(pc.greater(late_ns(frames), _LIMIT_NS), False))
         if not late.num_rows:
             return
         sessions = np.asarray(late.column("session_id").to_pylist(), dtype=str)

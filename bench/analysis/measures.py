@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis.metrics import METRICS
-from bench.analysis.outcomes import OUTCOMES
+from bench.analysis.outcomes import NOT_THE_TARGETS, OUTCOMES
 from bench.analysis.sample import Floats, Sample
 from bench.analysis.turn import COLD, MEASURED
 
@@ -30,9 +30,6 @@ RATES: Mapping[str, str] = {
     },
 }
 """Every rate by name, and of what it is."""
-
-_NOT_THE_TARGETS = ("stopped", "client_late")
-"""Outcomes by the run's end or by our own lateness: such turns say nothing of the target."""
 
 GATED = (
     "ttfa_ms",
@@ -74,9 +71,8 @@ def measure_named(name: str) -> Measure | None:
     metric = METRICS.get(name)
     if metric is None:
         return None
-    is_rate = bool(getattr(metric, "is_rate", False))
-    unit = "" if is_rate else metric.unit
-    return Measure(name, metric.label, unit, metric.better, is_rate, metric.scope)
+    unit = "" if metric.is_rate else metric.unit
+    return Measure(name, metric.label, unit, metric.better, metric.is_rate, metric.scope)
 
 
 def turn_sample(turns: pd.DataFrame, name: str) -> Sample:
@@ -85,10 +81,9 @@ def turn_sample(turns: pd.DataFrame, name: str) -> Sample:
     A failed turn that waited for its reply in vain is censored in every metric that ends with
     something of the reply, as far as its utterance has values of that metric at all.
     """
-    rows = turns[turns["turn_class"] == MEASURED]
     measure = measure_named(name)
-    if measure is None or not measure.is_rate:
-        rows = rows[~rows["cut_off"].astype(bool)]
+    is_rate = measure is not None and measure.is_rate
+    rows = turns[turns["turn_class"] == MEASURED] if is_rate else _timed(turns)
     sessions = rows["session_id"].to_numpy(dtype=str)
     fixtures = rows["utterance"].to_numpy(dtype=str)
     if name not in rows:
@@ -125,7 +120,7 @@ def _censored(
 def rate_sample(turns: pd.DataFrame, name: str) -> Sample:
     """1 for each turn that `name` (of RATES, but REFUSED) counts, 0 for each other."""
     rows = turns[
-        turns["turn_class"].isin([MEASURED, COLD]) & ~turns["outcome"].isin(_NOT_THE_TARGETS)
+        turns["turn_class"].isin([MEASURED, COLD]) & ~turns["outcome"].isin(NOT_THE_TARGETS)
     ]
     if name == "cut_off":
         hits = rows["cut_off"].astype(bool)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bench.analysis.outcomes import NOT_THE_TARGETS
 from bench.analysis.turn import Turn
 
 
@@ -47,7 +48,7 @@ def waited_ms(start_ns: int | None, turn: Turn) -> float | None:
     None too when the run's end cut the wait short, or late frames may have made it vain: that
     says nothing of the target, and placed above every value seen it would raise percentiles.
     """
-    if turn.outcome in {"stopped", "client_late"}:
+    if turn.outcome in NOT_THE_TARGETS:
         return None
     waited = span_ms(start_ns, turn.observed_until_ns)
     return waited if waited is not None and waited > 0 else None

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from bench.analysis.metric import Metric
-from bench.analysis.outcomes import OUTCOMES
+from bench.analysis.outcomes import NOT_THE_TARGETS, OUTCOMES
 from bench.analysis.turn import Turn
 
-_UNKNOWN = frozenset({"stopped", "client_late"})
-"""The run's end or the instrument had a hand in it: nothing is known of the target."""
-
-_CUT_SHORT = _UNKNOWN | {"hung_up", "disconnected"}
+_CUT_SHORT = NOT_THE_TARGETS | {"hung_up", "disconnected"}
 """What had not come by then might still have."""
 
 
 def _failed(turn: Turn) -> bool | None:
-    return None if turn.outcome in _UNKNOWN else OUTCOMES[turn.outcome].failed
+    return None if turn.outcome in NOT_THE_TARGETS else OUTCOMES[turn.outcome].failed
 
 
 def _cut_off(turn: Turn) -> bool | None:
-    if turn.kind != "speech" or turn.expects == "silence" or turn.outcome in _UNKNOWN:
+    if turn.kind != "speech" or turn.expects == "silence" or turn.outcome in NOT_THE_TARGETS:
         return None
     return turn.cut_off
 

@@ -134,3 +134,6 @@ OUTCOMES: dict[str, Outcome] = {
         ),
     )
 }
+
+NOT_THE_TARGETS = frozenset({"stopped", "client_late"})
+"""The run's end or the instrument had a hand in these: such turns say nothing of the target."""

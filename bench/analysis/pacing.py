@@ -100,13 +100,16 @@ class Pacing:
 
 def lateness_ms(frames: pa.RecordBatch | pa.Table) -> NDArray[np.float64]:
     """How late the instrument was with each frame that it offered to a socket, in ms."""
+    offered_late_ns: NDArray[np.int64] = late_ns(frames).drop_null().to_numpy()
+    return offered_late_ns / 1e6
+
+
+def late_ns(frames: pa.RecordBatch | pa.Table) -> pa.Array | pa.ChunkedArray:
+    """From when each frame was due to when it was first offered to a socket; null if never."""
     offered_ns = frames.column("sent_ns")
     if "offered_ns" in frames.schema.names:
         offered_ns = pc.coalesce(frames.column("offered_ns"), offered_ns)
-    late_ns: NDArray[np.int64] = (
-        pc.subtract(offered_ns, frames.column("due_ns")).drop_null().to_numpy()
-    )
-    return late_ns / 1e6
+    return pc.subtract(offered_ns, frames.column("due_ns"))
 
 
 def _joined(pieces: list[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ class Block(NamedTuple):
 def noise_of(runs: Sequence[RunTables], names: Sequence[str]) -> dict[str, float]:
     """By metric, what `runs` of one plan and of like builds differ by themselves."""
     return {
-        name: run_noise([run.sample(name) for run in runs]) for name in names if not _is_rate(name)
+        name: run_noise([run.sample(name) for run in runs]) for name in names if not is_rate(name)
     }
 
 
@@ -113,7 +113,8 @@ def _with_refusals(names: Sequence[str], *, refused: bool) -> list[str]:
     return [*names, *([REFUSED] if refused and REFUSED not in names else [])]
 
 
-def _is_rate(name: str) -> bool:
+def is_rate(name: str) -> bool:
+    """Whether that is the name of a rate."""
     measure = measure_named(name)
     return measure is not None and measure.is_rate
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bench.analysis.detail import number
 from bench.problem import Problem
 
 _MILLION = 1e6
@@ -188,6 +189,5 @@ def _part(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _tokens(told: Mapping[str, Any], key: str) -> int:
-    value = told.get(key)
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if known and 0 <= value <= 1e12 else 0  # type: ignore[operator, arg-type]
+    value = number(told.get(key))
+    return 0 if value is None or value < 0 else int(value)

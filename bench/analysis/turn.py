@@ -34,11 +34,7 @@ class Turn:
     """Index of the turn whose reply the caller speaks over."""
     utterance: str
     category: str
-    duration_ms: float | None
-    speech_start_ms: float
-    speech_end_ms: float
     pauses: tuple[tuple[float, float], ...]
-    watchdog_s: float | None
     outcome: str
     """A name in bench.analysis.outcomes.OUTCOMES."""
     turn_class: str

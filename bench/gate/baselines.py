@@ -19,7 +19,6 @@ from bench.gate.comparing import compare_read
 from bench.gate.reading import ReadRun, read_run
 from bench.problem import Problem
 
-DEFAULT_STORE = Path("reports") / "baselines"
 BASELINE_VERSION = 1
 
 _FILES = ("run.json", "turns.parquet", "summary.json")

@@ -166,7 +166,8 @@ def plan(
     if pilot.invalid:
         typer.echo(f"INVALID: {pilot.invalid[0]}", err=True)
         raise typer.Exit(EXIT_INVALID)
-    past = read_history(_with_itself(*find_baseline(store, baseline))) if baseline else []
+    found = find_baseline(store, baseline) if baseline else None
+    past = read_history([found[0], *found[1]]) if found else []
     print_plan(pilot, effect, plan_efforts(pilot, past, effect, measure_names(metric)))
 
 
@@ -255,7 +256,3 @@ def measure_names(metrics: list[str] | None) -> list[str]:
                 f"--metric {name!r}: is nothing that turns are compared by; {suggest(name, known)}"
             )
     return list(dict.fromkeys(metrics)) if metrics else list(GATED)
-
-
-def _with_itself(path: Path, history: tuple[Path, ...]) -> list[Path]:
-    return [path, *history]

@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.finding import RATE
-from bench.analysis.measures import GATED, measure_named
+from bench.analysis.measures import GATED
 from bench.analysis.metrics import METRICS
-from bench.analysis.pairing import RunTables, noise_of, turns_per_minute
+from bench.analysis.pairing import RunTables, is_rate, noise_of, turns_per_minute
 from bench.analysis.pilot import Need, Pilot, find_needs
 from bench.gate.lines import STATISTICS
 from bench.gate.reading import ReadRun
@@ -68,7 +67,7 @@ def plan_efforts(
         Problem: the pilot has no values of any of `names`.
     """
     tables = pilot.tables
-    rates = [name for name in names if _is_rate(name)]
+    rates = [name for name in names if is_rate(name)]
     values = [
         name
         for name in names
@@ -146,8 +145,3 @@ def print_plan(
         reasons = sorted({e.need.reason for e in prospect.efforts if e.need.reason})
         for reason in reasons:
             console.print(Text(f"  -: {reason}", style="dim"), width=width)
-
-
-def _is_rate(name: str) -> bool:
-    measure = measure_named(name)
-    return (measure is not None and measure.is_rate) or name == RATE

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
 
-YOUNG = (1_000, 4)
-"""Allocations before a young collection, and young ones before a middle one: each is short,
-as it looks at what was made since the one before and no further."""
+YOUNG = 1_000
+"""More objects made than freed, before a young collection: what it looks at stays little."""
 
 NEVER = 2**30
-"""Middle collections before a full one, which would look at everything at once."""
+"""Young collections before one that looks further back."""
 
 GROWTH_BYTES = 256_000_000
 """Memory that may be taken by cycles nobody collects, before a full collection after all."""
@@ -39,20 +38,27 @@ class Collector:
         self._usual = gc.get_threshold()
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*YOUNG, NEVER)
+        gc.set_threshold(YOUNG, NEVER, NEVER)
         gc.callbacks.append(self._note)
 
-    def settle(self) -> None:
-        """Never look again at what lives by now, as when all sessions are open; takes no time."""
-        gc.freeze()
-
     def tend(self, rss_bytes: int) -> None:
-        """Collect fully, for once, when this process has grown by GROWTH_BYTES."""
+        """Look once at what was made since this was last called, and never again; every second.
+
+        The threshold alone would not do. Python counts objects made less objects freed, and old
+        ones freed make up for young ones: at a thousand callers, each turn of which takes the
+        place of one before, tens of thousands would be young before a collection came.
+
+        Everything is looked at after all, for once, when this process has grown by GROWTH_BYTES.
+        """
         if self._rss_bytes is None:
             self._rss_bytes = rss_bytes
-        elif rss_bytes - self._rss_bytes > GROWTH_BYTES:
+        if rss_bytes - self._rss_bytes > GROWTH_BYTES:
+            gc.unfreeze()
             gc.collect()
             self._rss_bytes = None  # the next reading says what is left
+        else:
+            gc.collect(0)
+        gc.freeze()
 
     def stop(self) -> None:
         """Leave the collector as it was, and free what the run left behind."""

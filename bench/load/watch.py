@@ -14,8 +14,6 @@ from bench.runs.environment import read_counters
 from bench.session.stalls import Stalls
 
 INTERVAL_S = 1.0
-SETTLED_S = 5.0
-"""No more sessions at a time than before for so long: the ramp has ended."""
 
 
 class ProcessWatch:
@@ -31,8 +29,6 @@ class ProcessWatch:
         self._collector = Collector(stalls.collected)
         self._collector.start()
         self._vitals = Vitals(read_counters())
-        self._most_sessions = 0
-        self._settling_s = 0.0
         self._lateness_p99_ms: float | None = None
         self._greenlet: gevent.Greenlet | None = None
 
@@ -51,20 +47,9 @@ class ProcessWatch:
     def _run(self) -> None:
         while True:
             gevent.sleep(INTERVAL_S)
-            sessions = self._open_sessions()
             counters = read_counters(count_files=False)  # while frames are due
-            self._vitals.sample(counters, sending=sessions > 0)
+            self._vitals.sample(counters, sending=self._open_sessions() > 0)
             self._collector.tend(counters.rss_bytes)
-            self._settle(sessions)
-
-    def _settle(self, sessions: int) -> None:
-        """Once after each ramp, take what lives out of the collector's sight."""
-        if sessions > self._most_sessions:
-            self._most_sessions, self._settling_s = sessions, 0.0
-        elif self._settling_s < SETTLED_S:
-            self._settling_s += INTERVAL_S
-            if self._settling_s >= SETTLED_S and sessions:
-                self._collector.settle()
 
     def note_lateness(self, p99_ms: float) -> None:
         """Take note of how late the frames of the last seconds were."""

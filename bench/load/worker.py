@@ -23,6 +23,7 @@ from bench.load.plan import make_call_plan, plan_of_class
 from bench.load.recordings import Recordings
 from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
+from bench.runs.columns import AppendColumns
 from bench.runs.folder import RunFolder, part_files
 from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.call import Call
@@ -185,8 +186,7 @@ class RunWorker:
         batch = self._recorder.take()
         if not len(batch.events) and not batch.appends.session and not batch.appends.unsent:
             return
-        lateness = batch.appends.lateness_ms()
-        self.lateness_p99_ms = float(np.percentile(lateness, 99)) if len(lateness) else None
+        self.lateness_p99_ms = self._writer.apply(_lateness_p99_ms, (batch.appends,))
         if self.lateness_p99_ms is not None:
             self.watch.note_lateness(self.lateness_p99_ms)
         number, self._parts = self._parts, self._parts + 1
@@ -215,6 +215,11 @@ class RunWorker:
             except OSError as error:  # the figures of the run are worth more than its sound
                 _log.warning("%s: cannot be written (%s)", made[0], error.strerror)
                 return
+
+
+def _lateness_p99_ms(appends: AppendColumns) -> float | None:
+    lateness = appends.lateness_ms()
+    return float(np.percentile(lateness, 99)) if len(lateness) else None
 
 
 def _give_way() -> None:

@@ -55,7 +55,7 @@ def distributions(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Chart
                 color=colour,
                 linestyle=dashes,
                 linewidth=width,
-                label=_legend(name, values),
+                label=values.legend(name),
             )
         axes.set_xlim(near, far)
         if log:
@@ -109,11 +109,6 @@ def _steps(values: Sample, near: float, far: float) -> tuple[Any, Any]:
         np.concatenate([[near], x[kept], [far]]),
         np.concatenate([[0.0], percents, percents[-1:]]),
     )
-
-
-def _legend(name: str, values: Sample) -> str:
-    silent = f", {number(values.censored)} more never came" if values.censored else ""
-    return f"{metric_words(name).label}, N = {number(len(values.values))}{silent}"
 
 
 def pacing(lateness: Lateness, summarised: dict[str, Any], limit_ms: float) -> Chart | NoChart:

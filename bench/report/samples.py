@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.report.wording import NARROW_SPACE, quantity
+from bench.report.wording import NARROW_SPACE, metric_words, number, quantity
 
 
 class Sample(NamedTuple):
@@ -22,19 +22,27 @@ class Sample(NamedTuple):
         """How many values there would be if every one had come."""
         return len(self.values) + self.censored
 
-    def percentile(self, percent: int) -> float | None:
-        """Nearest rank with censored values last; None when it falls on one, or on nothing."""
-        rank = max(1, -(-percent * self.asked // 100))
+    def percentile(self, part: int, whole: int = 100) -> float | None:
+        """Nearest rank with censored values last; None when it falls on one, or on nothing.
+
+        The 95th is 95 of 100, the 99.9th 999 of 1,000: as a fraction it would round wrong.
+        """
+        rank = max(1, -(-part * self.asked // whole))
         return float(self.values[rank - 1]) if rank <= len(self.values) else None
 
-    def percentile_words(self, percent: int) -> str:
+    def percentile_words(self, part: int, whole: int = 100) -> str:
         """The percentile in milliseconds, `>` the largest value when it is censored."""
-        value = self.percentile(percent)
+        value = self.percentile(part, whole)
         if value is not None:
             return quantity(value)
         if len(self.values):
             return f">{NARROW_SPACE}{quantity(float(self.values[-1]))}"
         return "unknown"
+
+    def legend(self, metric: str) -> str:
+        """What a line of these values of `metric` is called in a figure, with their number."""
+        silent = f", {number(self.censored)} more never came" if self.censored else ""
+        return f"{metric_words(metric).label}, N = {number(len(self.values))}{silent}"
 
 
 def sample(turns: pd.DataFrame, metric: str, censored: int) -> Sample:

@@ -8,18 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from bench.report import theme
+from bench.report.occupancy import RASTERISE_ABOVE, Occupancy, draw_occupancy
 from bench.report.samples import Sample, ttfa
 from bench.report.theme import Chart, NoChart
 from bench.report.wording import count, failed_outcome, metric_words, number, quantity
-
-RASTERISE_ABOVE = 2000
-"""Points above which a scatter is drawn as pixels, to keep the page small."""
-
-COLUMNS = 1_440
-"""Columns of pixels in which sessions are drawn; a long run has many times as many steps."""
 
 LINE_NEEDS, BAND_NEEDS = 5, 20
 """Turns a stretch of time needs for its p50 line, and for its band up to p95."""
@@ -64,11 +58,12 @@ def latency_over_time(
         marks = pd.DataFrame({"since_start_s": [], "mark": [], "session_id": []})
     failed = turns[turns["outcome"].map(failed_outcome).astype(bool)]
     error_s = [
-        *marks.loc[marks["mark"] == "error", "since_start_s"],
+        *marks.loc[marks["mark"] == "error", "since_start_s"].dropna(),
         *failed["since_start_s"].dropna(),
     ]
     last_s = max(duration_s, float(turns["since_start_s"].max()), *error_s, 1.0)
     stretches = _stretches(placed, last_s)
+    occupancy = Occupancy.of(marks)
 
     with theme.canvas(340) as drawing:
         place = {"left": 0.085, "right": 0.985, "top": 0.84, "bottom": 0.125}
@@ -87,7 +82,7 @@ def latency_over_time(
             handletextpad=0.4,
             borderpad=0,
         )
-        peak = _draw_sessions(lower, marks, error_s, last_s)
+        draw_occupancy(lower, occupancy, error_s, last_s)
         lower.set_xlim(0, last_s)
         theme.thousands(lower.xaxis)
         theme.axis_titles(lower, x="seconds since start", y="sessions open")
@@ -99,25 +94,37 @@ def latency_over_time(
     return Chart(
         "over-time",
         title,
-        _caption(drawn, ttfa(placed), last_s, peak if recorded else None, len(error_s)),
+        _caption(drawn, ttfa(placed), last_s, occupancy.peak if recorded else None, len(error_s)),
         svg,
-        ["from s", "to s", "turns", "no audio", "p50", "p95"],
-        [
-            [
-                number(stretch.start_s),
-                number(stretch.end_s),
-                number(stretch.wait.asked),
-                number(stretch.wait.censored),
-                stretch.wait.percentile_words(50)
-                if stretch.wait.asked >= LINE_NEEDS
-                else "too few",
-                stretch.wait.percentile_words(95)
-                if stretch.wait.asked >= BAND_NEEDS
-                else "too few",
-            ]
-            for stretch in stretches
-        ],
+        ["from s", "to s", "turns", "no audio", "p50", "p95", "sessions open", "errors"],
+        _rows(stretches, occupancy if recorded else None, error_s),
     )
+
+
+def _rows(
+    stretches: Sequence[_Stretch], occupancy: Occupancy | None, error_s: Sequence[float]
+) -> list[list[str]]:
+    """Each stretch as the figure shows it: most sessions open at once, errors and failed turns."""
+    edges = [*(stretch.start_s for stretch in stretches), np.inf]
+    errors = np.histogram(error_s, edges)[0].tolist()
+    return [
+        [
+            number(stretch.start_s),
+            number(stretch.end_s),
+            number(stretch.wait.asked),
+            number(stretch.wait.censored),
+            _percentile(stretch, 50, LINE_NEEDS),
+            _percentile(stretch, 95, BAND_NEEDS),
+            number(occupancy and occupancy.most(stretch.start_s, stretch.end_s)),
+            number(amount),
+        ]
+        for stretch, amount in zip(stretches, errors, strict=True)
+    ]
+
+
+def _percentile(stretch: _Stretch, percent: int, needed: int) -> str:
+    enough = stretch.wait.asked >= needed
+    return stretch.wait.percentile_words(percent) if enough else "too few"
 
 
 def _caption(drawn: _Turns, wait: Sample, last_s: float, peak: int | None, errors: int) -> str:
@@ -236,47 +243,3 @@ def _draw_silent(axes: Axes, silent: pd.DataFrame) -> None:
         rasterized=len(silent) > RASTERISE_ABOVE,
         label=f"no audio, {number(len(silent))}",
     )
-
-
-def _draw_sessions(
-    axes: Axes, marks: pd.DataFrame, error_s: Sequence[float], last_s: float
-) -> int:
-    """Sessions open as steps and errors as crosses; returns the most sessions open at once."""
-    steps = marks[marks["mark"] != "error"].sort_values("since_start_s", kind="stable")
-    active = np.cumsum(np.where(steps["mark"] == "opened", 1, -1))
-    peak = int(active.max()) if len(active) else 0
-    if peak:
-        seconds, height = open_steps(
-            steps["since_start_s"].to_numpy(dtype=np.float64), active, last_s
-        )
-        axes.fill_between(seconds, height, step="post", color=theme.PALE, linewidth=0)
-    if error_s:
-        axes.plot(
-            error_s,
-            [0.55 * max(peak, 1)] * len(error_s),
-            linestyle="none",
-            marker="x",
-            markersize=7,
-            markeredgewidth=1.8,
-            color=theme.RED,
-            clip_on=False,
-            rasterized=len(error_s) > RASTERISE_ABOVE,
-        )
-    axes.set_ylim(0, max(peak, 1) * 1.15)
-    axes.set_yticks([0, max(peak, 1)])
-    return peak
-
-
-def open_steps(
-    seconds: NDArray[np.float64], active: NDArray[np.int64], last_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Corners from 0 to `last_s` of the steps to `active` at `seconds`, ascending.
-
-    Of more steps than the figure has columns, each column shows the most that were open in it.
-    """
-    if len(seconds) <= COLUMNS:
-        return np.concatenate([[0.0], seconds, [last_s]]), np.append(0, [*active, active[-1]])
-    edges = np.linspace(0, last_s, COLUMNS + 1)
-    before = np.append(0, active)
-    most = np.maximum.reduceat(before, np.searchsorted(seconds, edges))
-    return edges, most

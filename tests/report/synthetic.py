@@ -30,6 +30,8 @@ CLIPS: dict[str, dict[str, Any]] = {
         "pauses": [[3526, 3986], [7501, 7966]],
     },
 }
+CALLER = {"user": "Caller", "codec": "pcm", "chunk_ms": 20, "detection": "server_vad"}
+"""What a session notes of its settings."""
 METRICS = {
     "ttfa_ms": ("speech_end_ns", "first_audio_ns"),
     "voice_to_voice_ms": ("speech_end_ns", "first_audible_ns"),
@@ -135,7 +137,16 @@ class Recorder:
     def between(self, low: float, high: float) -> float:
         return float(self.random.uniform(low, high))
 
-    def speak(self, session: str, turn: int, clip: str, start_ns: int, outcome: str) -> int:
+    def speak(
+        self,
+        session: str,
+        turn: int,
+        clip: str,
+        start_ns: int,
+        outcome: str,
+        *,
+        detection: str = "server_vad",
+    ) -> int:
         """One turn; returns the instant at which it ended."""
         labels = CLIPS[clip]
         row: dict[str, Any] = dict.fromkeys(TURNS.names)
@@ -158,7 +169,13 @@ class Recorder:
             "utterance",
             start_ns,
             turn_index=turn,
-            detail={"turn": turn, "utterance": clip, **labels},
+            detail={
+                "turn": turn,
+                "utterance": clip,
+                "detection": detection,
+                "modality": "audio",
+                **labels,
+            },
         )
         end_ns = row["speech_end_ns"]
         row["speech_started_ns"] = row["speech_start_ns"] + int(self.between(60, 140) * MS)
@@ -329,12 +346,13 @@ def write_run(
     turns_per_session: int = 6,
     outcomes: dict[int, str] | None = None,
     unreviewed: frozenset[int] = frozenset(),
+    callers: tuple[dict[str, Any], ...] = (CALLER,),
     seed: int = 7,
 ) -> Path:
     """Write a whole run folder; `outcomes` names what turn number i (over all) came to.
 
     By default turn 20 is cut off in its pause and turn 33 gets no reply. The clips of the turns
-    in `unreviewed` have a label that awaits review.
+    in `unreviewed` have a label that awaits review. Sessions are of `callers` by turns.
     """
     outcomes = {20: "cut_off", 33: "no_reply"} if outcomes is None else outcomes
     recorder = Recorder(seed)
@@ -342,15 +360,21 @@ def write_run(
     last_ns = START_NS
     for index in range(sessions):
         session = f"w{index % 2}-{index:05d}"
+        caller = callers[index % len(callers)]
         opened = START_NS + index * 1_500 * MS
-        recorder.note(session, "connect_started", opened, detail={"url": "wss://host"})
+        url = {"url": "wss://host", "user": caller["user"]}
+        recorder.note(session, "connect_started", opened, detail=url)
         recorder.note(session, "connected", opened + 40 * MS)
         at_ns = opened + 300 * MS
+        held = {name: caller[name] for name in ("chunk_ms", "codec")}
+        recorder.note(session, "audio_started", at_ns, detail=held)
         for turn in range(turns_per_session):
             number = index * turns_per_session + turn
             outcome = outcomes.get(number, "ok")
             clip = "mid_pause" if outcome == "cut_off" else clips[(index + turn) % len(clips)]
-            ended = recorder.speak(session, turn, clip, at_ns, outcome)
+            ended = recorder.speak(
+                session, turn, clip, at_ns, outcome, detection=caller["detection"]
+            )
             if number in unreviewed:
                 recorder.turns[-1]["turn_class"] = "unreviewed"
             at_ns = ended + int(recorder.between(400, 900)) * MS

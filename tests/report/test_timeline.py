@@ -1,39 +1,42 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import pandas as pd
 
-from bench.report import timeline
-
-SECONDS = st.lists(st.floats(0, 60, allow_subnormal=False), min_size=1, max_size=40).map(sorted)
+from bench.report.data import ReportData
+from bench.report.theme import Chart
+from bench.report.timeline import latency_over_time
 
 
-def active(count: int) -> np.ndarray:
-    """Two sessions opened, one closed, and so on."""
-    return np.cumsum(np.where(np.arange(count) % 3 < 2, 1, -1))
+def drawn(folder: Path, *, recorded: bool = True) -> Chart:
+    data = ReportData.load(folder)
+    marks = data.session_marks() if recorded else None
+    chart = latency_over_time(data.turns, data.latency_turns, marks, 60.0)
+    assert isinstance(chart, Chart)
+    return chart
 
 
-def test_few_steps_are_drawn_as_they_are() -> None:
-    seconds, height = timeline.open_steps(np.array([1.0, 2.0, 2.5]), active(3), 4.0)
-    assert seconds.tolist() == [0, 1, 2, 2.5, 4]
-    assert height.tolist() == [0, 1, 2, 1, 1]
+def test_the_table_holds_latency_sessions_and_errors_of_each_stretch(run60: Path) -> None:
+    chart = drawn(run60)
+    assert chart.columns[-2:] == ["sessions open", "errors"]
+    assert sum(int(row[2]) for row in chart.rows) == 49
+    assert sum(int(row[-1]) for row in chart.rows) == 1  # the turn without a reply
+    assert max(int(row[-2]) for row in chart.rows) == 10
+    assert "At most 10 sessions open at once, 1 error or failed turn." in chart.caption
 
 
-@given(seconds=SECONDS)
-def test_many_steps_become_one_for_each_column_that_misses_no_peak(seconds: list[float]) -> None:
-    columns = 5
-    whole = active(len(seconds))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timeline, "COLUMNS", columns)
-        drawn, height = timeline.open_steps(np.array(seconds), whole, 60.0)
-    if len(seconds) <= columns:
-        assert len(drawn) == len(seconds) + 2
-        return
-    assert drawn.tolist() == [0, 12, 24, 36, 48, 60]
-    assert height.max() == whole.max()
-    for begin_s, end_s, most in zip(drawn, drawn[1:], height, strict=False):
-        open_before = [0, *(n for s, n in zip(seconds, whole, strict=True) if s < begin_s)][-1]
-        inside = [n for s, n in zip(seconds, whole, strict=True) if begin_s <= s < end_s]
-        assert most == max([open_before, *inside[:-1]])
+def test_without_events_the_sessions_are_unknown_not_none(run60: Path) -> None:
+    chart = drawn(run60, recorded=False)
+    assert {row[-2] for row in chart.rows} == {"\u2013"}
+    assert sum(int(row[-1]) for row in chart.rows) == 1
+
+
+def test_an_error_at_an_unknown_instant_has_no_place_on_the_axis(run60: Path) -> None:
+    data = ReportData.load(run60)
+    lost = pd.DataFrame({"since_start_s": [np.nan], "mark": ["error"], "session_id": ["w9-1"]})
+    marks = pd.concat([data.session_marks(), lost])
+    chart = latency_over_time(data.turns, data.latency_turns, marks, 60.0)
+    assert isinstance(chart, Chart)
+    assert "1 error or failed turn." in chart.caption

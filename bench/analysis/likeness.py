@@ -1,8 +1,8 @@
-"""Turns two run.json into the fields in which their plans differ: unlike plans are no pair."""
+"""Turns run.json of two runs, or of several, into the fields in which their plans differ."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 NOT_OF_THE_PLAN = frozenset({"header", "record", "stop_timeout"})
@@ -59,3 +59,18 @@ def _asked(run: Mapping[str, Any]) -> dict[str, Any]:
 def _shown(value: object) -> str:
     text = "nothing" if value in (None, "") else str(value)
     return text if len(text) <= 24 else f"{text[:12]}…"
+
+
+def fields_apart(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """By field, what each of some runs has there: of those in which any two of them differ.
+
+    Of the plan, and whom they asked. What one run was made without, by another version of
+    rtbench, sets none apart.
+    """
+    asked = [{**_asked(run), "target": run.get("target")} for run in runs]
+    return {
+        name: [each[name] for each in asked]
+        for name in (asked[0] if asked else ())
+        if all(name in each for each in asked)
+        and any(each[name] != asked[0][name] for each in asked)
+    }

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.faults import FaultGroup
+from bench.analysis.intervals import metric_intervals
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.outcomes import OUTCOMES
 from bench.analysis.record import RunRecord
@@ -50,6 +51,7 @@ def summarise(run: Mapping[str, Any], record: RunRecord, rtbench_version: str) -
         "sessions": _sessions(record.sessions),
         "turns": _turns(record.turns),
         "metrics": _metrics(record, timed),
+        "intervals": _intervals(record, timed),
         "rates": _rates(record.figures, asked),
         "usage": _usage(record),
         "by_utterance": _by_utterance(record, measured, timed),
@@ -75,6 +77,14 @@ def _metrics(record: RunRecord, rows: Rows) -> dict[str, Any]:
         elif metric.scope == "run":
             found[metric.name] = metric.measure(record)
     return {name: found[name].to_json() for name in METRICS if name in found}
+
+
+def _intervals(record: RunRecord, rows: Rows) -> dict[str, Any]:
+    found = metric_intervals(record.figures, rows, record.sessions)
+    return {
+        name: {which: asdict(interval) for which, interval in intervals.items()}
+        for name, intervals in found.items()
+    }
 
 
 def _rates(figures: TurnFigures, rows: Rows) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class TurnFigures:
     values: dict[str, Floats]
     bounds: dict[str, Floats]
     sessions: NDArray[np.intp]
-    """Which turns are of one session: numbers without an order."""
+    """Which turns are of one session: numbers in the order of the sessions' ids."""
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> TurnFigures:
@@ -45,9 +45,9 @@ class TurnFigures:
                     bound = metric.bound(turns[index])
                     lower[index] = np.nan if bound is None else bound
                 bounds[metric.name] = lower
-        numbers: dict[str, int] = {}
-        sessions = [numbers.setdefault(turn.session_id, len(numbers)) for turn in turns]
-        return cls(values, bounds, np.array(sessions, dtype=np.intp))
+        ids = np.array([turn.session_id for turn in turns], dtype=str)
+        _, sessions = np.unique(ids, return_inverse=True)
+        return cls(values, bounds, sessions)
 
     def spread(self, name: str, rows: Rows) -> Distribution:
         """The distribution of one metric over some turns.

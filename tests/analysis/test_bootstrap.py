@@ -79,3 +79,15 @@ def test_one_session_has_no_interval():
 def test_the_same_seed_gives_the_same_interval():
     assert mean_interval(run(5), seed=1) == mean_interval(run(5), seed=1)
     assert mean_interval(run(5), seed=1) != mean_interval(run(5), seed=2)
+
+
+def test_very_many_sessions_are_dealt_into_groups_and_tell_the_same():
+    sample = run(6, sessions=2_400)
+    (dealt,) = percentile_intervals(sample, [50]).values()
+    assert dealt.sessions == 2_400
+    rng = np.random.default_rng(1)
+    by_session = sample.values.reshape(2_400, 8)
+    drawn = [np.median(by_session[rng.integers(0, 2_400, 2_400)]) for _ in range(1_000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert dealt.high - dealt.low == pytest.approx(high - low, rel=0.2)
+    assert abs(dealt.low - low) < 0.2 * (high - low)

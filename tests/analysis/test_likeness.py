@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.analysis.likeness import FILES, unlike_fields
+from bench.analysis.likeness import FILES, fields_apart, unlike_fields
 
 
 def run(sha: str = "a", **changes: Any) -> dict[str, Any]:
@@ -54,3 +54,21 @@ def test_a_clip_said_in_one_run_only_is_no_difference() -> None:
 def test_older_runs_without_any_of_it() -> None:
     assert fields({}, {}) == []
     assert fields({"plan_sha256": "a"}, {"plan_sha256": "b"}) == [FILES]
+
+
+def test_several_runs_are_told_apart_by_what_any_two_of_them_differ_in() -> None:
+    runs = [
+        run("a", target="ws://a"),
+        run("b", target="ws://b"),
+        run("c", target="ws://a", options={"vad_silence_ms": 500, "header": "secret"}),
+    ]
+    assert fields_apart(runs) == {
+        "vad_silence_ms": [200, 200, 500],
+        "target": ["ws://a", "ws://b", "ws://a"],
+    }
+    assert fields_apart(runs[:1]) == {}
+    assert fields_apart([]) == {}
+
+
+def test_what_one_version_does_not_know_sets_no_run_apart() -> None:
+    assert fields_apart([run(), run("b", options={"new_knob": 3})]) == {}

@@ -154,8 +154,8 @@ def test_summary(golden):
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert list(summary) == [
         *("schema_version", "rtbench_version", "run_id", "validity", "duration_s", "sessions"),
-        *("turns", "metrics", "rates", "usage", "by_utterance", "pacing", "client_lag_ms"),
-        *("unattributed", "errors"),
+        *("turns", "metrics", "intervals", "rates", "usage", "by_utterance", "pacing"),
+        *("client_lag_ms", "unattributed", "errors"),
     ]
     assert summary["validity"] == {"valid": True, "reasons": [], "warnings": []}
     assert summary["sessions"] == {"started": 5, "opened": 5, "failed": 0}

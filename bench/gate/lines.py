@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from bench.analysis.decision import Decision
 from bench.analysis.finding import INCONCLUSIVE, PASS, RATE, SHIFT, Finding
 from bench.analysis.holding import LimitFinding
+from bench.analysis.limits import Limit
 from bench.analysis.measures import measure_named
 from bench.analysis.sample import RATIO
-from bench.report.wording import number
+from bench.report.judgement import Judgement, LimitLine, Line
+from bench.report.wording import number, quantity
 
 STATISTICS = {SHIFT: "p50", "tail": "p95", RATE: "rate"}
 """What of either run stands beside a test: what a reader can look up."""
@@ -19,32 +20,6 @@ MEANING = (
     "Effect: the change with its 95 % bounds. Detectable: the smallest change for the worse "
     "that these runs show 9 times in 10."
 )
-
-
-class Line(NamedTuple):
-    """One test, in words."""
-
-    metric: str
-    label: str
-    statistic: str
-    n: str
-    baseline: str
-    candidate: str
-    effect: str
-    detectable: str
-    verdict: str
-    reason: str
-
-
-class LimitLine(NamedTuple):
-    """One limit, in words."""
-
-    limit: str
-    n: str
-    value: str
-    interval: str
-    verdict: str
-    reason: str
 
 
 def line_of(finding: Finding) -> Line:
@@ -81,13 +56,47 @@ def limit_line(found: LimitFinding) -> LimitLine:
         "-" if ends == ["-", "-"] else f"{ends[0]} to {high}",
         found.verdict,
         _reason(found.reason, found.verdict, found.turns_needed),
+        _limited(found.limit),
+        _bound(found.limit),
+    )
+
+
+def _limited(limit: Limit) -> str:
+    """`Time to first audio, p95`; a rate has no statistic to name."""
+    label = limit.measure.label
+    return label if limit.measure.is_rate else f"{label}, {limit.statistic}"
+
+
+def _bound(limit: Limit) -> str:
+    measure = limit.measure
+    if measure.is_rate:
+        return f"{limit.operator} {number(100 * limit.bound, plain=True)}%"
+    return f"{limit.operator} {quantity(limit.bound, measure.unit, plain=True)}"
+
+
+def judgement_of(decision: Decision) -> Judgement:
+    """All that a page shows of a decision."""
+    gate = decision.gate
+    return Judgement(
+        decision.verdict,
+        _sentence(decision),
+        decision.invalid or tuple(open_lines(decision)),
+        decision.notes,
+        decision.baseline,
+        tuple(map(line_of, gate.findings if gate is not None else ())),
+        tuple(map(limit_line, decision.limits)),
+        MEANING,
     )
 
 
 def headline(decision: Decision) -> str:
     """One sentence: the verdict, of what, and what would settle it."""
+    return f"{decision.verdict}: {_sentence(decision)}"
+
+
+def _sentence(decision: Decision) -> str:
     against = f" against {decision.baseline}" if decision.baseline else ""
-    text = f"{decision.verdict}: {decision.candidate}{against}"
+    text = f"{decision.candidate}{against}"
     if decision.verdict == INCONCLUSIVE and decision.turns_needed is not None:
         text += f"; {number(decision.turns_needed, plain=True)} turns of each run would tell"
     return text

@@ -11,7 +11,7 @@ from bench.analysis.decision import Decision
 from bench.gate.junit import junit_xml
 from bench.gate.markdown import markdown
 from bench.gate.terminal import print_decision
-from bench.problem import Problem
+from bench.report.delivery import deliver
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
@@ -36,21 +36,12 @@ def tell(decision: Decision, outputs: Outputs) -> int:
     content = decision.to_json(strict=outputs.strict)
     summary = markdown(decision)
     if outputs.junit is not None:
-        _write(outputs.junit, junit_xml(decision, strict=outputs.strict))
+        deliver(junit_xml(decision, strict=outputs.strict), outputs.junit)
     if outputs.md is not None:
-        _write(outputs.md, summary)
+        deliver(summary, outputs.md)
     if outputs.json is not None:
-        _write(outputs.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        deliver(json.dumps(content, indent=2, ensure_ascii=False) + "\n", outputs.json)
     page = os.environ.get(SUMMARY_VARIABLE)
     if page:
-        _write(Path(page), summary + "\n", append=True)
+        deliver(summary + "\n", Path(page), append=True)
     return decision.exit_code(strict=outputs.strict)
-
-
-def _write(path: Path, text: str, *, append: bool = False) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a" if append else "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise Problem(f"{path}: cannot be written ({error.strerror})") from None

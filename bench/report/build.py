@@ -16,6 +16,8 @@ from bench.analysis.summary import summarise
 from bench.analysis.tables import turns_arrow
 from bench.problem import Problem
 from bench.report.data import ReportData
+from bench.report.delivery import deliver
+from bench.report.judgement import Judgement
 from bench.report.page import render_page
 from bench.report.recordings import choose_recordings
 from bench.runs.folder import RunFolder
@@ -62,14 +64,49 @@ def build_report(path: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
     """Rebuild all that is derived; run.json, summary.json and the page's path.
 
     Raises:
-        Problem: `path` is no run folder, or one of its files is damaged.
+        Problem: `path` is no run folder, one of its files is damaged, or it cannot be written to.
+    """
+    run, summary = rebuild(path)
+    return run, summary, write_page(path)
+
+
+def rebuild(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Rebuild what is derived from a run's record but for its page; run.json and summary.json.
+
+    Raises:
+        Problem: as `build_report`.
     """
     folder = RunFolder.open(path)
-    record = load_record(folder)
-    run = folder.read_run()
-    choose_recordings(folder, record.turns)
-    summary = summarise(run, record, bench.__version__)
-    folder.write_table(folder.turns_path, turns_arrow(record.turns_table()))
-    folder.write_json(folder.summary_path, summary)
-    folder.write_text(folder.report_path, render_page(ReportData.load(path)))
-    return run, summary, folder.report_path
+    with _telling(path):
+        record = load_record(folder)
+        run = folder.read_run()
+        choose_recordings(folder, record.turns)
+        summary = summarise(run, record, bench.__version__)
+        folder.write_table(folder.turns_path, turns_arrow(record.turns_table()))
+        folder.write_json(folder.summary_path, summary)
+    return run, summary
+
+
+def write_page(path: Path, judgement: Judgement | None = None, target: Path | None = None) -> Path:
+    """Make the page of a run whose tables are there; in its folder unless `target` says where.
+
+    Raises:
+        Problem: the page cannot be written.
+    """
+    folder = RunFolder.open(path)
+    page = render_page(ReportData.load(path, judgement))
+    if target is not None:
+        deliver(page, target)
+        return target
+    with _telling(path):
+        folder.write_text(folder.report_path, page)
+    return folder.report_path
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Name the folder that cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise Problem(f"{path}: cannot be written to ({error.strerror or error})") from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,17 @@ from bench.analysis.clock import RunClock
 from bench.analysis.detail import parsed, text
 from bench.analysis.pacing import lateness_ms
 from bench.analysis.sessions import SessionIndex
+from bench.report.judgement import Judgement
+from bench.report.setting_notes import KINDS, noted_settings
+from bench.report.sound import Recordings, read_recordings
 from bench.runs.pieces import FilePieces
 
 LATENESS_EDGES_MS: NDArray[np.float64] = np.logspace(-3, 5, 81)
 """Bin edges of the lateness histogram, milliseconds: ten to the decade, 1 µs to 100 s."""
 
 _SESSION_KINDS = ["connect_started", "connected", "connect_failed", "error", "closed"]
-_MARK_COLUMNS = ["session_id", "kind", "at_ns", "detail"]
+_NOTE_COLUMNS = ["session_id", "turn_index", "kind", "at_ns", "detail"]
+_NEVER_NS = 2**63 - 1
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}
 
 
@@ -34,13 +38,40 @@ _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}
 class TurnRecord:
     """One turn with the session's events and appends around it.
 
-    `turn` has the columns of turns.parquet, `events` and `appends` those of their files;
-    instants are monotonic nanoseconds of one worker.
+    `turn` has the columns of turns.parquet; `interrupted` is the turn whose reply it speaks
+    over, if there is one; `events` and `appends` are those of the session from the beginning
+    of either until the turn ended. Instants are monotonic nanoseconds of one worker.
     """
 
     turn: pd.Series
+    interrupted: pd.Series | None
     events: pd.DataFrame
     appends: pd.DataFrame
+
+
+class Window(NamedTuple):
+    """A time of one session, both ends included; in monotonic nanoseconds of its worker."""
+
+    session_id: str
+    begin_ns: int
+    end_ns: int
+
+    @classmethod
+    def around(cls, turn: pd.Series, before: pd.Series | None) -> Window:
+        """From the beginning of a turn, or of one before it, until all that is known of it."""
+        instants = [v for name, v in turn.items() if str(name).endswith("_ns") and pd.notna(v)]
+        begin_ns = turn["started_ns"] if before is None else before["started_ns"]
+        end_ns = max(instants) if pd.notna(turn["ended_ns"]) else _NEVER_NS
+        return cls(turn["session_id"], int(begin_ns), int(end_ns))
+
+    def meets(self, first_ns: int, last_ns: int) -> bool:
+        """Whether anything from `first_ns` to `last_ns` may lie in it."""
+        return self.begin_ns <= last_ns and first_ns <= self.end_ns
+
+    def of(self, rows: pd.DataFrame, instant: str) -> pd.DataFrame:
+        """Those of `rows` that lie in it, in order."""
+        mine = (rows["session_id"] == self.session_id) & rows[instant].between(*self[1:])
+        return rows[mine].sort_values(instant, kind="stable")
 
 
 @dataclass(frozen=True)
@@ -56,15 +87,19 @@ class Lateness:
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a page is made of: run.json, summary.json and turns.parquet of one folder."""
+    """What a page is made of: run.json, summary.json and turns.parquet of one folder.
+
+    `judgement` is what was decided about the run, None where nothing was asked.
+    """
 
     folder: Path
     run: dict[str, Any]
     summary: dict[str, Any]
     turns: pd.DataFrame
+    judgement: Judgement | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> ReportData:
+    def load(cls, folder: Path, judgement: Judgement | None = None) -> ReportData:
         """Read the run's small files and its turns.
 
         Raises:
@@ -75,6 +110,7 @@ class ReportData:
             run=json.loads((folder / "run.json").read_text(encoding="utf-8")),
             summary=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
             turns=_frame(pq.read_table(folder / "turns.parquet")),
+            judgement=judgement,
         )
 
     @cached_property
@@ -87,40 +123,76 @@ class ReportData:
         """The turns that latency percentiles are made of: measured and not cut off."""
         return self.turns[(self.turns["turn_class"] == "measured") & ~self.cut_off]
 
-    def turn_records(self, turns: pd.DataFrame) -> list[TurnRecord]:
+    @cached_property
+    def recordings(self) -> Recordings:
+        """What was recorded of the run, to be listened to."""
+        return read_recordings(self.folder)
+
+    def turn_records(self, turns: Sequence[pd.Series]) -> list[TurnRecord]:
         """Each of `turns` with its session's events and appends, in one pass over each file."""
-        session_ids = sorted(set(turns["session_id"]))
-        events = self._rows_of("events.parquet", session_ids)
-        appends = self._rows_of("appends.parquet", session_ids)
+        olds = [self._interrupted_by(turn) for turn in turns]
+        windows = [Window.around(turn, old) for turn, old in zip(turns, olds, strict=True)]
+        events = self._rows_within("events.parquet", "at_ns", windows)
+        appends = self._rows_within("appends.parquet", "due_ns", windows)
         return [
-            TurnRecord(
-                turn,
-                events[events["session_id"] == turn["session_id"]].sort_values("at_ns"),
-                appends[appends["session_id"] == turn["session_id"]].sort_values("due_ns"),
-            )
-            for _, turn in turns.iterrows()
+            TurnRecord(turn, old, window.of(events, "at_ns"), window.of(appends, "due_ns"))
+            for turn, old, window in zip(turns, olds, windows, strict=True)
         ]
+
+    def _interrupted_by(self, turn: pd.Series) -> pd.Series | None:
+        """The turn of the same session that this one interrupts."""
+        index = turn.get("interrupts")
+        if index is None or pd.isna(index):
+            return None
+        turns = self.turns
+        is_it = (turns["session_id"] == turn["session_id"]) & (turns["turn_index"] == index)
+        found = turns[is_it]
+        return found.iloc[0] if len(found) else None
 
     def has(self, name: str) -> bool:
         """Whether the folder holds the file; a baseline comes without events and appends."""
         return (self.folder / name).exists()
 
-    def _rows_of(self, name: str, session_ids: list[str]) -> pd.DataFrame:
-        return _frame(self._select(name, "session_id", pa.array(session_ids, pa.string())))
+    def _rows_within(self, name: str, instant: str, windows: Sequence[Window]) -> pd.DataFrame:
+        """Rows of the windows' sessions, from those pieces of a file that reach into a window."""
+
+        def reaches(pieces: FilePieces, number: int) -> bool:
+            bounds = pieces.bounds(number, instant)
+            return bounds is None or any(window.meets(*bounds) for window in windows)
+
+        session_ids = pa.array(sorted({window.session_id for window in windows}), pa.string())
+        return _frame(self._select(name, "session_id", session_ids, reaches=reaches))
 
     def _select(
-        self, name: str, by: str, wanted: pa.Array, columns: Sequence[str] | None = None
+        self,
+        name: str,
+        by: str,
+        wanted: pa.Array,
+        columns: Sequence[str] | None = None,
+        reaches: Callable[[FilePieces, int], bool] = lambda pieces, number: True,
     ) -> pa.Table:
         """Rows of a file whose column `by` is `wanted`, piece by piece: most hold few or none."""
         with FilePieces(self.folder / name) as pieces:
             columns = columns or pieces.schema.names
             found = [pieces.schema.empty_table().select(columns)]
             for number in range(len(pieces)):
+                if not reaches(pieces, number):
+                    continue
                 words = pieces.read(number, [by]).column(by).cast(pa.string())
                 is_wanted = pc.is_in(words, value_set=wanted)
                 if pc.any(is_wanted).as_py():
                     found.append(pieces.read(number, columns).filter(is_wanted))
         return pa.concat_tables(found)
+
+    @cached_property
+    def notes(self) -> pa.Table:
+        """The events that tell of sessions, errors and settings, in one pass over the file."""
+        kinds = pa.array([*_SESSION_KINDS, *KINDS], pa.string())
+        return self._select("events.parquet", "kind", kinds, _NOTE_COLUMNS)
+
+    def settings(self) -> pd.DataFrame:
+        """What each turn was held with, see noted_settings."""
+        return noted_settings(self.notes, self.turns)
 
     def session_marks(self) -> pd.DataFrame:
         """Sessions opening and closing and errors: `since_start_s`, `mark`, `session_id`.
@@ -128,7 +200,8 @@ class ReportData:
         `mark` is `opened`, `closed` or `error`.
         """
         kinds = pa.array(_SESSION_KINDS, pa.string())
-        table = self._select("events.parquet", "kind", kinds, _MARK_COLUMNS)
+        notes = self.notes
+        table = notes.filter(pc.is_in(notes.column("kind").cast(pa.string()), value_set=kinds))
         index = SessionIndex()
         index.add(table)
         clock = RunClock.of_run(self.run, index.spans)

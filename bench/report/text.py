@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.analysis.finding import PASS
+from bench.report.comparison import Comparison
+from bench.report.headlines import HEADLINES, RATE, Figure, Headline
 from bench.report.wording import (
     in_table_order,
     metric_words,
@@ -131,3 +134,44 @@ def _metrics(metrics: dict[str, dict[str, Any]]) -> Table:
 def _cell(spread: dict[str, Any], which: str) -> Text:
     text = percentile(spread, which, plain=True)
     return Text(f"{text}*", style="dim") if too_few(spread, which) else Text(f"{text} ")
+
+
+def print_comparison(
+    comparison: Comparison, page: Path | None = None, console: Console | None = None
+) -> None:
+    """A line for each run in at most 80 columns, and what is wrong with invalid ones."""
+    console = console or Console(highlight=False)
+    width = min(console.width, _WIDTH)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("Run", overflow="fold", ratio=1)
+    for heading in ("turns", "ttfa p50", "p95", "cut off", "failed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for run in comparison.runs:
+        cells = [_figure(run.figure(each), each) for each in _COMPARED]
+        turns = (run.summary.get("turns") or {}).get("measured")
+        name = Text(printable(run.label), style="bold red" if run.invalid else "")
+        if run.invalid:
+            name.append(" INVALID")
+        table.add_row(name, number(turns, plain=True), *cells)
+    console.print(table, width=width)
+    for run in comparison.runs:
+        for reason in run.invalid:
+            line = Text(f"INVALID: {printable(run.label)}: {printable(reason)}", style="red")
+            console.print(line, width=width)
+        for limit in run.limits:
+            if limit.verdict != PASS:
+                text = f"{printable(run.label)}: {limit.limit}: {limit.verdict}, {limit.value}"
+                console.print(Text(text), width=width)
+    if page is not None:
+        console.print()
+        console.print(Text(f"Comparison: {printable(page)}"), soft_wrap=True)
+
+
+_COMPARED = (*HEADLINES[:2], *HEADLINES[-2:])
+
+
+def _figure(found: Figure, headline: Headline) -> Text:
+    text = found.words(plain=True)
+    if found.value is not None and headline.statistic == RATE:
+        text += "%"
+    return Text(text) if found.enough else Text(f"{text}*", style="dim")

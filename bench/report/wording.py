@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bench.analysis.metrics import METRICS
@@ -66,6 +67,13 @@ def in_table_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 
+def in_outcome_order(outcomes: Mapping[str, int]) -> list[tuple[OutcomeWords, int]]:
+    """Each outcome that turns came to, and how many did; unknown ones last."""
+    order = {name: index for index, name in enumerate(OUTCOMES)}
+    names = sorted(outcomes, key=lambda name: (order.get(name, len(order)), name))
+    return [(outcome_words(name), outcomes[name]) for name in names if outcomes[name]]
+
+
 def number(value: float | None, *, plain: bool = False) -> str:
     """A number with three significant digits or more, thousands set apart.
 
@@ -122,6 +130,28 @@ def too_few(distribution: dict[str, Any], which: str) -> str:
     if entry.get("value") is None or entry.get("enough", True):
         return ""
     return f"N < {number(ENOUGH[int(which[1:])])}"
+
+
+def interval(ends: dict[str, Any] | None, *, plain: bool = False) -> str:
+    """Both ends of an interval of summary.json; empty where there is none."""
+    if not ends or ends["low"] is None or ends["high"] is None:
+        return ""
+    gap = " " if plain else NARROW_SPACE
+    low, high = (
+        f">{gap}{number(ends[end], plain=plain)}"
+        if ends[f"{end}_censored"]
+        else number(ends[end], plain=plain)
+        for end in ("low", "high")
+    )
+    return f"{low} to {high}" if plain else f"{low} {ABSENT} {high}"
+
+
+def typeset(text: str) -> str:
+    """Words and numbers made for a terminal, with the minus and the dash of a page."""
+    if text == "-":
+        return ABSENT
+    text = re.sub(r"(?<=\d)-(?=\d)", ABSENT, text)
+    return re.sub(r"(?<![\w.])-(?=\d|never)", MINUS, text)
 
 
 def count(amount: int, singular: str, plural: str | None = None) -> str:

@@ -59,3 +59,26 @@ def play_out(deltas: Iterable[Delta], prebuffer_ms: float = PREBUFFER_MS) -> Pla
     if ends_ns is None and dry_ns is not None:
         stalled_ns += at_ns - dry_ns
     return Playout(stalls, stalled_ns / MS, played_ns / MS)
+
+
+def sounding(deltas: Iterable[Delta], prebuffer_ms: float) -> list[tuple[int, int]]:
+    """When the same player sounds, in nanoseconds: between two spans it has stalled."""
+    prebuffer_ns = round(prebuffer_ms * MS)
+    spans: list[tuple[int, int]] = []
+    waiting_ns = 0  # audio that lies ready while the player waits
+    at_ns = 0
+    for delta in deltas:
+        if not delta.audio_ms:
+            continue
+        at_ns = max(at_ns, delta.at_ns)
+        audio_ns = round(delta.audio_ms * MS)
+        if spans and not waiting_ns and at_ns <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], spans[-1][1] + audio_ns)
+            continue
+        waiting_ns += audio_ns
+        if waiting_ns >= prebuffer_ns:
+            spans.append((at_ns, at_ns + waiting_ns))
+            waiting_ns = 0
+    if waiting_ns:
+        spans.append((at_ns, at_ns + waiting_ns))
+    return spans

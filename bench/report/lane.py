@@ -51,7 +51,7 @@ class Lane(NamedTuple):
             left=start,
             height=thick,
             color="none" if hatch else colour,
-            edgecolor=theme.AXIS if hatch else colour,
+            edgecolor=colour,
             linewidth=0.8 if hatch else 0,
             hatch=hatch or None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from bench.report.sound import Sound
 from bench.report.wording import MINUS, NARROW_SPACE
 
 WIDTH = 720.0
@@ -81,7 +83,7 @@ class Chart:
     """A figure of the page.
 
     `name` is unique on the page; `caption` says the figure's numbers in words; `columns` and
-    `rows` hold the same content as a table.
+    `rows` hold the same content as a table. `sound` is a recording of what is drawn.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Chart:
     svg: Markup
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,9 @@ def label_rows(spans: Sequence[tuple[float, float]]) -> list[int]:
 def to_svg(drawing: Figure, name: str, label: str) -> Markup:
     """The figure as inline SVG: text as text, colours as the page's, ids its own by `name`."""
     stream = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # The reader's browser has the letters of most scripts; the font that measures has few.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         drawing.savefig(
             stream,
             format="svg",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +38,14 @@ class FilePieces:
     def schema(self) -> pa.Schema:
         """Columns of every piece."""
         return self._file.schema_arrow
+
+    def bounds(self, number: int, column: str) -> tuple[Any, Any] | None:
+        """Least and largest value of a column in a piece; None where the file does not tell."""
+        place = self._file.schema_arrow.get_field_index(column)
+        told = self._file.metadata.row_group(number).column(place).statistics
+        if told is None or not told.has_min_max:
+            return None
+        return told.min, told.max
 
     def read(self, number: int, columns: Sequence[str]) -> pa.Table:
         """Those columns of a piece.

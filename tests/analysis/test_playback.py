@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.moments import Delta
-from bench.analysis.playback import Playout, play_out
+from bench.analysis.playback import Playout, play_out, sounding
 
 
 def came(*pieces):
@@ -65,3 +67,25 @@ def test_whole_time_is_what_was_played_and_what_was_waited_for(pieces, prebuffer
     assert (heard.stalls == 0) == (heard.stalled_ms == 0)
     assert heard.stalled_ms <= at_ms
     assert 0 <= (heard.stalled_share or 0) < 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 400), st.integers(0, 300)), max_size=30),
+    st.integers(0, 500),
+)
+def test_stalls_are_what_lies_between_the_spans_in_which_it_sounds(pieces, prebuffer_ms):
+    at_ms, arrivals = 1_000, []
+    for pause_ms, audio_ms in pieces:
+        at_ms += pause_ms
+        arrivals.append((at_ms, audio_ms))
+    deltas = came(*arrivals)
+    spans, heard = sounding(deltas, prebuffer_ms), play_out(deltas, prebuffer_ms)
+    gaps = [begin - end for (_, end), (begin, _) in itertools.pairwise(spans)]
+    assert len(gaps) == heard.stalls
+    assert sum(gaps) == heard.stalled_ms * 1e6
+    assert sum(end - begin for begin, end in spans) == heard.played_ms * 1e6
+
+
+def test_without_a_buffer_audio_sounds_as_it_comes():
+    spans = sounding(came((100, 50), (120, 100), (300, 40)), 0)
+    assert spans == [(100_000_000, 250_000_000), (300_000_000, 340_000_000)]

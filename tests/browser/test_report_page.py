@@ -1,97 +1,15 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from bench.report.data import ReportData
-from bench.report.page import render_page
+from tests.browser.pages import CONTRASTS, CUT_TEXTS, OVERLAPS, opened, sideways, write_page
+from tests.report import synthetic
 
 pytestmark = pytest.mark.browser
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-class Opened:
-    """A page in the browser, with every request and every complaint it made."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail(
-            f"no browser on PATH ({', '.join(BROWSERS)}): install one, "
-            "on Debian with `apt-get install chromium`",
-            pytrace=False,
-        )
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def synthetic() -> ModuleType:
-    path = Path(__file__).parents[1] / "report/synthetic.py"
-    spec = importlib.util.spec_from_file_location("tests_browser_synthetic", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def run60(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = synthetic.write_run(tmp_path_factory.mktemp("runs") / "run60")
-    write_page(folder)
-    return folder
-
-
-def write_page(folder: Path) -> Path:
-    path = folder / "report.html"
-    path.write_text(render_page(ReportData.load(folder)), encoding="utf-8")
-    return path
-
-
-@contextmanager
-def opened(browser: Browser, folder: Path, *, width: int = 1100, **options: object) -> Iterator:
-    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-    try:
-        tab = Opened(context.new_page())
-        tab.page.goto((folder / "report.html").as_uri(), wait_until="load")
-        yield tab
-    finally:
-        context.close()
-
-
-def sideways(page: Page) -> int:
-    """Pixels by which the page is wider than the window."""
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 def test_the_page_asks_for_nothing_but_itself_and_complains_of_nothing(
@@ -108,7 +26,7 @@ def test_the_page_asks_for_nothing_but_itself_and_complains_of_nothing(
 def test_every_figure_is_visible(browser: Browser, run60: Path) -> None:
     with opened(browser, run60) as tab:
         drawings = tab.page.query_selector_all("figure svg")
-        assert len(drawings) == 7
+        assert len(drawings) == 11
         for drawing in drawings:
             box = drawing.bounding_box()
             assert box is not None
@@ -119,31 +37,13 @@ def test_every_figure_is_visible(browser: Browser, run60: Path) -> None:
 
 def test_no_text_of_a_figure_is_cut_at_its_edge(browser: Browser, run60: Path) -> None:
     with opened(browser, run60) as tab:
-        cut = tab.page.evaluate(
-            """[...document.querySelectorAll('figure svg')].flatMap(svg => {
-                const frame = svg.getBoundingClientRect();
-                return [...svg.querySelectorAll('text')].filter(text => {
-                    const box = text.getBoundingClientRect();
-                    return box.left < frame.left - 1 || box.right > frame.right + 1
-                        || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
-                }).map(text => text.textContent);
-            })"""
-        )
+        cut = tab.page.evaluate(CUT_TEXTS)
         assert cut == []
 
 
 def test_no_two_texts_of_a_figure_overlap(browser: Browser, run60: Path) -> None:
     with opened(browser, run60) as tab:
-        overlaps = tab.page.evaluate(
-            """[...document.querySelectorAll('figure svg')].flatMap(svg => {
-                const texts = [...svg.querySelectorAll('text')].map(
-                    text => [text.textContent, text.getBoundingClientRect()]);
-                return texts.flatMap(([a, one], i) => texts.slice(i + 1).filter(([b, two]) =>
-                    Math.min(one.right, two.right) - Math.max(one.left, two.left) > 1 &&
-                    Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top) > 4
-                ).map(([b]) => a + ' | ' + b));
-            })"""
-        )
+        overlaps = tab.page.evaluate(OVERLAPS)
         assert overlaps == []
 
 
@@ -167,9 +67,7 @@ def test_a_phone_needs_no_sideways_scroll(browser: Browser, run60: Path) -> None
         assert all(box.evaluate("b => b.scrollWidth > b.clientWidth") for box in boxes)
 
 
-def test_strings_from_outside_never_widen_a_phone(
-    browser: Browser, synthetic: ModuleType, tmp_path: Path
-) -> None:
+def test_strings_from_outside_never_widen_a_phone(browser: Browser, tmp_path: Path) -> None:
     folder = synthetic.write_run(tmp_path / "run", sessions=2)
     long = "x" * 300
 
@@ -197,32 +95,6 @@ def background(page: Page) -> str:
     return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-CONTRASTS = """() => {
-    const channel = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-    const parse = text => text.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-    const behind = element => {
-        for (let e = element; e; e = e.parentElement) {
-            const colour = parse(getComputedStyle(e).backgroundColor);
-            if (colour.length < 4 || colour[3] > 0) return colour;
-        }
-        return [255, 255, 255];
-    };
-    const worst = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const element = walker.currentNode.parentElement;
-        if (!walker.currentNode.textContent.trim()) continue;
-        const style = getComputedStyle(element);
-        const ink = parse(element.closest('svg') ? style.fill : style.color);
-        const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
-        const contrast = (a + 0.05) / (b + 0.05);
-        if (contrast < 4.5) worst.push(contrast.toFixed(2) + ' ' + element.textContent);
-    }
-    return worst;
-}"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out(browser: Browser, run60: Path, scheme: str) -> None:
     with opened(browser, run60, color_scheme=scheme) as tab:
@@ -244,7 +116,7 @@ def test_nothing_needs_javascript(browser: Browser, run60: Path) -> None:
     with opened(browser, run60, java_script_enabled=False) as tab:
         shown = tab.page.content()
         assert "Time to first audio" in shown
-        assert tab.page.locator("figure svg").count() == 7
+        assert tab.page.locator("figure svg").count() == 11
         assert tab.page.locator("figure svg").first.is_visible()
         tab.page.locator("summary").first.click()
         assert tab.page.locator("details table").first.is_visible()

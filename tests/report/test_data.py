@@ -17,15 +17,15 @@ def test_instants_stay_exact_integers(run60: Path) -> None:
     data = ReportData.load(run60)
     assert data.turns["speech_end_ns"].tolist() == stored["speech_end_ns"].to_pylist()
     assert any(value % 2 for value in data.turns["speech_end_ns"])  # no float64 holds those
-    record = data.turn_records(data.turns.head(1))[0]
+    record = data.turn_records([data.turns.iloc[0]])[0]
     assert all(isinstance(value, int) for value in record.events["at_ns"].tolist())
 
 
 def test_a_turn_comes_with_the_rows_of_its_own_session_in_order(run60: Path) -> None:
     data = ReportData.load(run60)
-    chosen = data.turns.iloc[[3, 40]]
+    chosen = [data.turns.iloc[3], data.turns.iloc[40]]
     records = data.turn_records(chosen)
-    for (_, turn), record in zip(chosen.iterrows(), records, strict=True):
+    for turn, record in zip(chosen, records, strict=True):
         assert set(record.events["session_id"]) == {turn["session_id"]}
         assert set(record.appends["session_id"]) == {turn["session_id"]}
         assert record.events["at_ns"].is_monotonic_increasing

@@ -5,7 +5,6 @@ import pytest
 
 from bench.report.samples import Sample
 from bench.report.theme import label_rows, tick
-from bench.report.turn_clock import playback
 from bench.report.wording import (
     ABSENT,
     NARROW_SPACE,
@@ -80,12 +79,6 @@ def test_percentiles_rank_censored_values_last() -> None:
     assert values.percentile(96) is None
     assert values.percentile_words(96) == f">{NARROW_SPACE}19.0{NARROW_SPACE}ms"
     assert Sample(np.empty(0), censored=0).percentile_words(50) == "unknown"
-
-
-def test_playback_without_a_buffer_waits_for_late_deltas() -> None:
-    deltas = np.array([[100.0, 50.0], [120.0, 100.0], [300.0, 40.0]])
-    assert playback(deltas) == [(100.0, 250.0), (300.0, 340.0)]
-    assert playback(np.empty((0, 2))) == []
 
 
 def test_a_label_goes_above_every_line_it_reaches() -> None:

@@ -45,3 +45,16 @@ def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     path.write_bytes(content)
     with FilePieces(path) as pieces, pytest.raises(Problem, match="cannot be read"):
         pieces.read(0, ["a"])
+
+
+def test_a_piece_tells_its_bounds_without_being_read(tmp_path: Path) -> None:
+    write(tmp_path / "t.parquet", [3, 4])
+    with FilePieces(tmp_path / "t.parquet") as pieces:
+        assert [pieces.bounds(number, "a") for number in range(2)] == [(0, 2), (3, 6)]
+        assert pieces.bounds(0, "b") == ("x", "x")
+    table = pa.table({"a": pa.array([None, None], pa.int64())})
+    pq.write_table(table, tmp_path / "nothing.parquet")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "silent.parquet", write_statistics=False)
+    for name in ("nothing", "silent"):
+        with FilePieces(tmp_path / f"{name}.parquet") as pieces:
+            assert pieces.bounds(0, "a") is None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,49 +13,38 @@ from rich.console import Console
 import bench
 from bench.fixtures.commands import app as fixtures_app
 from bench.gate import commands as gate
+from bench.gate.baseline_command import app as baseline_app
+from bench.gate.report_command import EXIT_CODES as REPORT_CODES
+from bench.gate.report_command import report
 from bench.load import commands as load
-from bench.load.arguments import DEFAULT_HOST, DEFAULT_PORT
+from bench.load.arguments import DEFAULT_HOST
+from bench.load.completion import complete_scenario
+from bench.load.config_file import CONFIG_VARIABLE, read_config
+from bench.load.options import RunTime, SpawnRate, Users
+from bench.load.settings import default_map
 from bench.problem import Problem
+from bench.quiet import QUIET_VARIABLE
+from bench.server.commands import EXIT_CODES as SERVE_CODES
+from bench.server.commands import Engine, complete_profile, serve
+from bench.usage import EverywhereGroup, UsageError, tell_mistake
 
 EXIT_CODES = (
     "Exit codes: 0 fine, 1 failed turns or a limit broken, 2 wrong usage, "
     "3 invalid run, 130 interrupted."
 )
-
-
-class Engine(Enum):
-    """What the embedded server hears with."""
-
-    NEURAL = "neural"
-    ENERGY = "energy"
-
+RUN, LOOK, JUDGE, FIXTURES, MACHINE = "Run", "Look", "Judge", "Fixtures", "Machine"
 
 app = typer.Typer(
     name="rtbench",
+    cls=EverywhereGroup,
     help="Load testing and latency benchmarking for realtime speech-to-speech APIs.",
-    epilog=EXIT_CODES,
+    epilog=f"{EXIT_CODES} Each command's help tells its own, with an example. Options may "
+    "also come from the environment and a file: see rtbench config --help.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-
-app.add_typer(fixtures_app, name="fixtures")
-app.add_typer(gate.baseline_app, name="baseline")
-app.command(epilog=gate.EXIT_CODES)(gate.compare)
-app.command(epilog=gate.EXIT_CODES)(gate.check)
-app.command(epilog=gate.STORE_CODES)(gate.plan)
-app.command(epilog=gate.EXIT_CODES, context_settings=load.PASS_ON)(load.ab)
-
-Host = Annotated[
-    str, typer.Option("--host", "-H", help="Target, as ws://HOST:PORT or wss://HOST.")
-]
-Users = Annotated[int, typer.Option("--users", "-u", min=1, help="Concurrent callers.")]
-SpawnRate = Annotated[
-    float, typer.Option("--spawn-rate", "-r", min=0.01, help="Callers started per second.")
-]
-RunTime = Annotated[str, typer.Option("--run-time", "-t", help="How long, for example 30s or 5m.")]
-RunsDir = Annotated[Path, typer.Option(help="Where the run's folder is made.")]
 
 
 def _version(wanted: bool) -> None:
@@ -65,34 +53,73 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _quiet(wanted: bool) -> None:
+    if wanted:
+        os.environ[QUIET_VARIABLE] = "1"
+
+
+def _no_color(wanted: bool) -> None:
+    if wanted:
+        os.environ["NO_COLOR"] = "1"
+
+
+def _config(path: str | None) -> None:
+    if path is not None:
+        os.environ[CONFIG_VARIABLE] = path
+
+
 @app.callback()
 def _root(
+    context: typer.Context,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
     ] = False,
+    _quiet_wanted: Annotated[
+        bool,
+        typer.Option(
+            *("--quiet", "-q"),
+            callback=_quiet,
+            is_eager=True,
+            help="Print errors and the paths of results only. Also: RTBENCH_QUIET=1",
+        ),
+    ] = False,
+    _no_color_wanted: Annotated[
+        bool,
+        typer.Option(
+            "--no-color", callback=_no_color, is_eager=True, help="No colours. Also: NO_COLOR=1"
+        ),
+    ] = False,
+    _config_file: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            callback=_config,
+            is_eager=True,
+            help="Read options from it instead of the rtbench.toml or pyproject.toml here or "
+            "above; off reads none. Also: RTBENCH_CONFIG",
+        ),
+    ] = None,
 ) -> None:
-    pass
+    name = context.invoked_subcommand
+    if context.resilient_parsing or name is None or name == "config":
+        return
+    file = read_config(Path.cwd(), os.environ)
+    command = context.command.commands[name]  # type: ignore[attr-defined]  # a group's
+    context.default_map = {name: default_map(command, (name,), file, os.environ)}
 
 
-@app.command(epilog=EXIT_CODES)
-def demo(
-    users: Users = 20,
-    run_time: RunTime = "30s",
-    runs_dir: RunsDir = Path("reports"),
-) -> None:
-    """Start the embedded server, run 20 callers against it for 30 s, write a report."""
-    from bench.load.demo import run_demo
-
-    raise typer.Exit(run_demo(users=users, run_time=run_time, runs_dir=runs_dir))
-
-
-@app.command(
-    epilog=EXIT_CODES,
-    context_settings=load.PASS_ON,
-)
+@app.command(rich_help_panel=RUN, epilog=EXIT_CODES, context_settings=load.PASS_ON)
 def run(
     context: typer.Context,
-    scenario: Annotated[str, typer.Argument(help="A locustfile, or the name of one: ask")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A locustfile, or the name of one: ask",
+            autocompletion=complete_scenario,
+        ),
+    ],
     users: Users = 1,
     spawn_rate: SpawnRate = 1.0,
     run_time: RunTime = "30s",
@@ -108,8 +135,8 @@ def run(
 ) -> None:
     """Run a scenario with Locust, without its web page, and write a report.
 
-    Every other option goes to Locust as it is: `locust -f scenarios/ask.py --help`
-    lists them, rtbench's own among them.
+    Every other option goes to Locust as it is, rtbench's own among them: they are
+    what `locust -f scenarios/ask.py --help` lists.
 
     Example: rtbench run ask -u 50 -r 25 -t 40s --vad-silence-ms 300
     """
@@ -122,113 +149,49 @@ def run(
     os.execv(command[0], [*command, *context.args])  # noqa: S606 - Locust takes our place
 
 
-@app.command(epilog=EXIT_CODES)
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one.")
-    ] = DEFAULT_PORT,
-    workers: Annotated[
-        int, typer.Option("--workers", "-w", min=1, max=64, help="Processes that share it.")
-    ] = 1,
-    vad: Annotated[
-        Engine, typer.Option(help="neural hears speech, energy hears loudness and is lighter.")
-    ] = Engine.NEURAL,
-    profile: Annotated[
-        str,
-        typer.Option(
-            help="How it behaves: default, instant, typical, slow_tail, overloaded, flaky, "
-            "withheld, or a path to a TOML file."
-        ),
-    ] = "default",
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND[:SHARE][@WHERE]",
-            help="Something that goes wrong, such as close_1011:0.1@turn=1; may be repeated.",
-        ),
-    ] = None,
-    reply_delay_ms: Annotated[
-        float | None, typer.Option(min=0, help="Median, end of turn to first audio.")
-    ] = None,
-    reply_jitter_ms: Annotated[
-        float, typer.Option(min=0, help="Spread around --reply-delay-ms.")
-    ] = 0.0,
-    leading_silence_ms: Annotated[
-        int | None, typer.Option(min=0, help="Silence at the start of a reply.")
-    ] = None,
-    speed: Annotated[
-        float | None, typer.Option(min=0.1, help="Delivery, as a multiple of real time.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
-    truth: Annotated[
-        Path | None, typer.Option(help="File for what was done when, as JSON lines.")
-    ] = None,
-    api_key: Annotated[
-        str,
-        typer.Option(
-            metavar="VARIABLE",
-            help="Environment variable with the key that clients must bring, if it is set.",
-        ),
-    ] = "RTBENCH_SERVER_KEY",
-    tls: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Serve wss with a certificate made and kept there."),
-    ] = None,
+app.command(rich_help_panel=RUN, epilog=EXIT_CODES)(load.demo)
+app.command(rich_help_panel=RUN, epilog=gate.EXIT_CODES, context_settings=load.PASS_ON)(load.ab)
+app.command(rich_help_panel=RUN, epilog=SERVE_CODES)(serve)
+app.command(rich_help_panel=LOOK, epilog=REPORT_CODES)(report)
+app.command(rich_help_panel=JUDGE, epilog=gate.EXIT_CODES)(gate.compare)
+app.command(rich_help_panel=JUDGE, epilog=gate.EXIT_CODES)(gate.check)
+app.command(rich_help_panel=JUDGE, epilog=gate.STORE_CODES)(gate.plan)
+app.add_typer(baseline_app, name="baseline", rich_help_panel=JUDGE)
+app.add_typer(fixtures_app, name="fixtures", rich_help_panel=FIXTURES)
+
+
+@app.command(
+    rich_help_panel=MACHINE, epilog="Exit codes: 0 fine, 1 something limits, 2 wrong usage."
+)
+def doctor(
+    host: Annotated[
+        str, typer.Option("--host", "-H", help="Target, as ws://HOST:PORT or wss://HOST.")
+    ] = DEFAULT_HOST,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
-    """Run the embedded Realtime server: it hears, answers, and knows its own delays.
+    """Check what limits the figures: cores, files, timer, kernel stamps, the target.
 
-    It recognises the clips of the catalogue, remembers names, calls tools and
-    logs what it did when. Health: /healthz, counts for Prometheus: /metrics.
-
-    Example: rtbench serve --workers 2 --profile typical --fault no_reply:0.01
+    Example: rtbench doctor --host wss://api.example.com
     """
-    from bench.server.app import ServerSettings, run_server
-    from bench.server.profiles.fault import parse_fault
-    from bench.server.profiles.loading import load_profile
-    from bench.server.profiles.tuning import tune
+    from bench.session.doctor import examine
 
-    if reply_jitter_ms and not reply_delay_ms:
-        raise Problem("--reply-jitter-ms needs a --reply-delay-ms above 0 to spread around")
-    behaviour = tune(
-        load_profile(profile),
-        seed=seed,
-        reply_delay_ms=reply_delay_ms,
-        reply_jitter_ms=reply_jitter_ms,
-        leading_silence_ms=leading_silence_ms,
-        speed=speed,
-        faults=[parse_fault(text) for text in fault or ()],
-    )
-    settings = ServerSettings(
-        host=host,
-        port=port,
-        workers=workers,
-        profile=behaviour,
-        vad=vad.value,
-        truth=truth,
-        api_key=_key(api_key),
-        tls=tls,
-        on_ready=lambda url: typer.echo(f"listening on {url}"),
-    )
-    raise typer.Exit(run_server(settings))
+    if not examine(host, Console(), as_json=as_json):
+        raise typer.Exit(1)
 
 
-def _key(variable: str) -> str | None:
-    if variable != "RTBENCH_SERVER_KEY" and not os.environ.get(variable):
-        # What was given may be the key itself: it must not be repeated.
-        raise Problem(
-            "--api-key names an environment variable that holds the key; the one named is unset"
-        )
-    return os.environ.get(variable) or None
-
-
-@app.command(epilog=EXIT_CODES)
+@app.command(
+    rich_help_panel=MACHINE,
+    epilog="Exit codes: 0 accurate, 1 not accurate, 2 wrong usage, 130 interrupted.",
+)
 def selftest(
     users: Users = 200,
     run_time: RunTime = "60s",
     vad: Annotated[Engine, typer.Option(help="What the server hears with.")] = Engine.NEURAL,
     profile: Annotated[
-        str, typer.Option(help="How the server behaves; as for `rtbench serve`.")
+        str,
+        typer.Option(
+            help="How the server behaves; as for `rtbench serve`.", autocompletion=complete_profile
+        ),
     ] = "typical",
     runs_dir: Annotated[
         Path | None, typer.Option(help="Where to keep the run; it is forgotten otherwise.")
@@ -237,49 +200,77 @@ def selftest(
     """Measure the instrument: its figures against the embedded server's own log.
 
     Prints the error of each latency, and the noise of this machine beside it.
-    Exits with 1 when a median is off by more than 1 ms or a p99 by more than 5 ms.
+    Not accurate is a median that is off by more than 1 ms, or a p99 by more than
+    5 ms.
+
+    Example: rtbench selftest -u 50 -t 30s --vad energy
     """
     from bench.load.selftest import run_selftest
+    from bench.server.profiles.loading import load_profile
 
+    load_profile(profile)  # the server would say the same, but only once it is started
+    if runs_dir is not None:
+        load.refuse_file(runs_dir)
+    load.leave_config_out()
     options = ["--vad", vad.value, "--profile", profile]
     raise typer.Exit(
         run_selftest(users=users, run_time=run_time, runs_dir=runs_dir, server_options=options)
     )
 
 
-@app.command(epilog=EXIT_CODES)
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    verdict: Annotated[
-        bool, typer.Option("--verdict", help="Exit with 3 when the run is invalid.")
+@app.command(
+    rich_help_panel=MACHINE,
+    epilog="Exit codes: 0 fine, 2 wrong usage, or a wrong value in a variable or the file.",
+    context_settings={**load.PASS_ON, "allow_interspersed_args": False},
+)
+def config(
+    context: typer.Context,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="With what you would type after it. Default: run"),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of rtbench.toml instead.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the values as JSON.")] = False,
 ) -> None:
-    """Rebuild turns, summary and page of a run from its events, and print the table."""
-    from bench.report.build import build_report
-    from bench.report.text import print_summary
+    r"""Show what a command's options are set to, and by which flag, variable or file.
 
-    run_facts, summary, page = build_report(folder)
-    print_summary(run_facts, summary, page, Console())
-    if verdict and not summary["validity"]["valid"]:
-        raise typer.Exit(gate.EXIT_INVALID)
+    Flags count before variables (RTBENCH_CHUNK_MS, RTBENCH_CHECK_LIMITS), and
+    those before the file: rtbench.toml, or \[tool.rtbench] of pyproject.toml,
+    here or above, up to the root of the repository. The options of a run stand
+    above all tables, those of other commands in tables such as \[check]. Keys
+    and tokens have no place in it: they come from the environment.
+
+    Example: rtbench config run ask --chunk-ms 40
+    """
+    from bench.load.config_listing import list_command
+    from bench.load.config_schema import config_schema
+    from bench.load.config_text import print_resolved, to_json
+
+    if schema:
+        typer.echo(to_json(config_schema(app)))
+        return
+    listed = list_command(context.find_root(), command or ["run"], Path.cwd(), os.environ)
+    if as_json:
+        typer.echo(to_json(listed.to_json()))
+    else:
+        print_resolved(listed)
 
 
-@app.command(epilog=EXIT_CODES)
-def doctor(host: Host = DEFAULT_HOST) -> None:
-    """Check what limits the figures: cores, files, timer, kernel stamps, the target."""
-    from bench.session.doctor import examine
-
-    if not examine(host, Console()):
-        raise typer.Exit(1)
-
-
-def main() -> None:
+def main() -> NoReturn:
     """Run a command; bad input is one line and exit code 2."""
     try:
-        app(prog_name="rtbench")
+        code = app(prog_name="rtbench", standalone_mode=False)
     except Problem as problem:
-        print(f"rtbench: {problem}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        line = str(problem)
+    except UsageError as error:
+        line = tell_mistake(error)
+    else:
+        sys.exit(code or 0)
+    if line:
+        print(f"rtbench: {line}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turns `rtbench compare`, `check`, `plan` and `baseline …` into one call each."""
+"""Turns `rtbench compare`, `check` and `plan` into one call each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.gate.completion import complete_baseline, complete_run
 from bench.problem import Problem, suggest
 
 EXIT_CODES = (
@@ -39,22 +40,23 @@ Md = Annotated[
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write JSON there.")]
 Store = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of stored baselines.")]
-_STORE = Path("reports/baselines")
-
-baseline_app = typer.Typer(
-    help="Keep runs to compare with: promote one, list them, show one.",
-    epilog=STORE_CODES,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-)
+STORE = Path("reports/baselines")
 
 
 def compare(
     baseline: Annotated[
-        Path, typer.Argument(metavar="A", help="Folder of a run, or of an rtbench ab.")
+        Path,
+        typer.Argument(
+            metavar="A",
+            help="Folder of a run, or of an rtbench ab.",
+            autocompletion=complete_run,
+        ),
     ],
     candidate: Annotated[
-        Path | None, typer.Argument(metavar="[B]", help="Folder of the run to judge.")
+        Path | None,
+        typer.Argument(
+            metavar="[B]", help="Folder of the run to judge.", autocompletion=complete_run
+        ),
     ] = None,
     metric: Metrics = None,
     despite: Despite = None,
@@ -88,13 +90,28 @@ def compare(
 
 
 def check(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run to judge.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="Folder of the run to judge.", autocompletion=complete_run
+        ),
+    ],
     baseline: Annotated[
         str | None,
-        typer.Option(metavar="B", help="A stored baseline's name, or the folder of a run."),
+        typer.Option(
+            metavar="B",
+            help="A stored baseline's name, or the folder of a run.",
+            autocompletion=complete_baseline,
+        ),
     ] = None,
     limits: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Limits such as: ttfa_ms p95 < 900")
+    ] = None,
+    confirm: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN2", help="A regression stands only if this fresh run repeats it."
+        ),
     ] = None,
     metric: Metrics = None,
     despite: Despite = None,
@@ -102,7 +119,7 @@ def check(
     junit: Junit = None,
     md: Md = None,
     json: Json = None,
-    store: Store = _STORE,
+    store: Store = STORE,
 ) -> None:
     """Judge a run in CI: against absolute limits, against a baseline, or both.
 
@@ -111,6 +128,11 @@ def check(
     holds when even the far end of its 95 % interval keeps it. Past runs of a
     stored baseline tell how much runs differ by themselves. The Markdown is also
     appended to $GITHUB_STEP_SUMMARY.
+
+    With --confirm a regression stands only if RUN2, a fresh run of the same
+    build, gets worse in the same metric too. If it does not, that is INCONCLUSIVE
+    and no PASS: the two runs contradict each other. Limits are held against RUN
+    alone.
 
     Example: rtbench check reports/RUN --baseline main --limits limits.yaml
     """
@@ -125,14 +147,19 @@ def check(
         raise typer.Exit(tell(decision, Outputs(strict, junit, md, json)))
     if baseline is None and limits is None:
         raise Problem("nothing to check the run against; give --baseline, --limits or both")
+    if confirm is not None and baseline is None:
+        raise Problem("--confirm repeats what --baseline compares; give --baseline too")
     held = read_limits(limits) if limits is not None else []
     if baseline is None:
         decision = check_limits(candidate, held)
     else:
         path, past = find_baseline(store, baseline)
+        if confirm is not None and confirm.resolve() in {run.resolve(), path.resolve()}:
+            raise Problem(f"--confirm {confirm}: is compared already; give a fresh run")
         decision = compare_read(
             read_run(path),
             candidate,
+            fresh=None if confirm is None else read_run(confirm),
             history=read_history(past),
             names=measure_names(metric),
             despite=despite or (),
@@ -142,15 +169,23 @@ def check(
 
 
 def plan(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a pilot run.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of a pilot run.", autocompletion=complete_run),
+    ],
     detect: Annotated[
         str, typer.Option(metavar="SHARE", help="The slowdown to be found, such as 10%.")
     ] = "10%",
     baseline: Annotated[
-        str | None, typer.Option(metavar="B", help="Whose past runs tell how runs differ.")
+        str | None,
+        typer.Option(
+            metavar="B",
+            help="Whose past runs tell how runs differ.",
+            autocompletion=complete_baseline,
+        ),
     ] = None,
     metric: Metrics = None,
-    store: Store = _STORE,
+    store: Store = STORE,
 ) -> None:
     """Tell from a pilot run how many turns, minutes and dollars a gate would need.
 
@@ -171,74 +206,6 @@ def plan(
     print_plan(pilot, effect, plan_efforts(pilot, past, effect, measure_names(metric)))
 
 
-@baseline_app.command("promote", epilog=STORE_CODES)
-def promote_runs(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="The run; earlier ones of the same build before."),
-    ],
-    name: Annotated[str, typer.Option(help="What to call it.")] = "main",
-    commit: Annotated[
-        str | None, typer.Option(help="Commit of what was measured. Default: CI's, else git's.")
-    ] = None,
-    keep: Annotated[int, typer.Option(min=0, help="Past runs kept as history.")] = 9,
-    store: Store = _STORE,
-) -> None:
-    """Make a run the baseline; the one before it becomes history.
-
-    History tells how much runs differ by themselves, so that a busy afternoon is
-    no regression. Given several runs of one build, the last is the baseline.
-
-    Example: rtbench baseline promote reports/RUN --name main
-    """
-    from bench.gate.baselines import promote
-    from bench.gate.comparing import invalid_reasons, refuse_unlike
-    from bench.gate.provenance import describe_baseline
-    from bench.gate.reading import read_run
-
-    read = [read_run(path) for path in runs]
-    reasons = invalid_reasons(*read)
-    if reasons:
-        typer.echo("\n".join(f"INVALID: {reason}" for reason in reasons), err=True)
-        raise typer.Exit(EXIT_INVALID)
-    for run in read[:-1]:
-        refuse_unlike(run, read[-1])
-    facts = describe_baseline(read[-1], commit)
-    stored, words = promote(store, name, read, facts=facts, keep=keep)
-    typer.echo(f"{stored.path}: {read[-1].name}, {words}")
-
-
-@baseline_app.command("list", epilog=STORE_CODES)
-def list_stored(store: Store = _STORE) -> None:
-    """List the stored baselines: run, commit, host, turns, past runs."""
-    from bench.gate.baselines import list_baselines
-
-    stored = list_baselines(store)
-    if not stored:
-        typer.echo(f"none in {store}; `rtbench baseline promote RUN` makes one")
-    for each in stored:
-        commit = str(each.note.get("commit") or "no commit")[:12]
-        typer.echo(
-            f"{each.name}: {each.note.get('run_id')}, {commit}, {each.note.get('host')}, "
-            f"{each.note.get('turns')} turns, {len(each.history)} past runs"
-        )
-
-
-@baseline_app.command("show", epilog=STORE_CODES)
-def show_stored(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `list` names it.")] = "main",
-    store: Store = _STORE,
-) -> None:
-    """Show what a baseline is known by, and its past runs."""
-    from bench.gate.baselines import open_baseline
-
-    stored = open_baseline(store, name)
-    for key, value in stored.note.items():
-        typer.echo(f"{key:<14} {value if value is not None else '-'}")
-    for path in stored.history:
-        typer.echo(f"{'past run':<14} {path.name}")
-
-
 def measure_names(metrics: list[str] | None) -> list[str]:
     """What to compare: those named, else the usual ones.
 
@@ -248,8 +215,9 @@ def measure_names(metrics: list[str] | None) -> list[str]:
     from bench.analysis.measures import GATED, RATES
     from bench.analysis.metrics import METRICS
 
-    known = [name for name, metric in METRICS.items() if metric.scope == "turn"]
-    known = [name for name in known if METRICS[name].better in {"lower", "higher"}] + [*RATES]
+    compared = {"lower", "higher"}
+    known = [m.name for m in METRICS.values() if m.scope == "turn" and m.better in compared]
+    known += RATES
     for name in metrics or ():
         if name not in known:
             raise Problem(

@@ -9,6 +9,7 @@ from rich.text import Text
 from bench.analysis.decision import Decision
 from bench.analysis.finding import INCONCLUSIVE, INVALID, PASS
 from bench.gate.lines import MEANING, headline, limit_line, line_of, open_lines
+from bench.quiet import is_quiet
 from bench.report.wording import printable
 
 _WIDTH = 80
@@ -16,16 +17,23 @@ _STYLES = {PASS: "green", INCONCLUSIVE: "yellow", INVALID: "bold red"}
 
 
 def print_decision(decision: Decision, console: Console | None = None) -> None:
-    """The verdict, tables of tests and limits, and why what is open is open: 80 columns."""
+    """The verdict, tables of tests and limits, and why what is open is open: 80 columns.
+
+    Where quiet is asked for, a verdict other than PASS alone.
+    """
     console = console or Console(highlight=False)
     width = min(console.width, _WIDTH)
 
     def say(text: str, style: str = "") -> None:
         console.print(Text(printable(text), style=style), width=width)
 
+    if is_quiet() and decision.verdict == PASS:
+        return
     say(headline(decision), _style(decision.verdict))
     for reason in decision.invalid:
         say(f"  - {reason}")
+    if is_quiet():
+        return
     if decision.gate is not None and decision.gate.findings:
         console.print()
         console.print(_tests(decision), width=width)

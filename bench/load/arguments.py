@@ -6,6 +6,7 @@ Importing it must stay cheap and must not import locust: gevent's plugin point d
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.abc import MetaPathFinder
 from typing import Any
 
@@ -16,8 +17,17 @@ DEFAULT_HOST = f"ws://127.0.0.1:{DEFAULT_PORT}"
 """Where `rtbench serve` listens when nobody says otherwise."""
 
 
-def add_arguments(parser: Any) -> None:
-    """Add our options, each with an environment variable RTBENCH_…, to Locust's parser."""
+def add_arguments(parser: Any, given: Mapping[str, Any] | None = None) -> None:
+    """Add our options, each with an environment variable RTBENCH_…, to Locust's parser.
+
+    Their defaults are those of `given`, by their names; None reads the configuration file, whose
+    mistakes end the process with code 2.
+    """
+    if given is None:
+        # Not on top: gevent's plugin point imports this module in every program that patches.
+        from bench.load.run_defaults import read_run_defaults  # noqa: PLC0415
+
+        given = read_run_defaults(parser)
     group = parser.add_argument_group(
         "rtbench options",
         "Of scenarios built on RealtimeUser. --host takes ws:// or wss://; keys come\n"
@@ -25,7 +35,10 @@ def add_arguments(parser: Any) -> None:
     )
 
     def option(flag: str, **keywords: Any) -> None:
-        variable = "RTBENCH_" + flag.removeprefix("--").replace("-", "_").upper()
+        name = flag.removeprefix("--").replace("-", "_")
+        variable = f"RTBENCH_{name.upper()}"
+        if name in given:
+            keywords["default"] = given[name]
         group.add_argument(flag, env_var=variable, **keywords)
 
     option(
@@ -228,6 +241,27 @@ def add_arguments(parser: Any) -> None:
         metavar="<0..20>",
         help="Keep recordings of so many turns of each class, caller left and reply right: the "
         "worst, those near the median, random ones, and of each way to fail. Default: 0",
+    )
+    option(
+        "--yes",
+        action="store_true",
+        default=False,
+        help="Send to another machine, which may bill it, without asking first",
+    )
+    option(
+        "--max-usd",
+        type=CHECKS["max_usd"],
+        default=None,
+        metavar="<usd|off>",
+        help="Begin no new session when 90 %% of so many dollars are spent, by the usage that "
+        "responses tell, and end the run, with exit code 4, when all are. Default: off",
+    )
+    option(
+        "--prices",
+        default="",
+        metavar="<file>",
+        help="TOML file of dollars per million tokens by model; the run keeps a copy. Default: "
+        "rtbench's own list",
     )
     option(
         "--runs-dir",

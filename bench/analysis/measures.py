@@ -1,7 +1,8 @@
 """Turns the rows of turns.parquet into the samples that a gate and limits are about.
 
-Latencies are of measured turns that were not cut off. Rates are of all turns that the target was
-asked for and had its time for: cold ones too, since a session whose first turn fails has no other.
+Latencies are of measured turns that were not cut off. Rates are those of summary.json: hits among
+the measured and cold turns that each applies to. Cold ones too, since a session whose first turn
+fails has no other.
 """
 
 from __future__ import annotations
@@ -15,21 +16,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis.metrics import METRICS
+from bench.analysis.moments import SILENCE
 from bench.analysis.outcomes import NOT_THE_TARGETS, OUTCOMES
 from bench.analysis.sample import Floats, Sample
 from bench.analysis.turn import COLD, MEASURED
 
 REFUSED = "session_failed"
+"""The rate of sessions that did not open."""
 
-RATES: Mapping[str, str] = {
-    "cut_off": "turns that the server took before the caller had finished",
-    "failed": "turns without a whole reply, whatever the reason",
-    REFUSED: "sessions that did not open",
-    **{
-        name: f"turns that ended as {name}" for name, outcome in OUTCOMES.items() if outcome.failed
-    },
-}
-"""Every rate by name, and of what it is."""
+_ENDINGS = tuple(
+    name for name, outcome in OUTCOMES.items() if outcome.failed and name not in METRICS
+)
+"""Outcomes whose share of turns may be limited or compared, though no metric is about them."""
+
+RATES = (*(metric.name for metric in METRICS.values() if metric.is_rate), *_ENDINGS, REFUSED)
+"""Every rate by name."""
+
+NEEDED = (
+    *("session_id", "utterance", "kind", "expects", "outcome", "turn_class"),
+    *("cut_off", "censored_ms"),
+    *(metric.name for metric in METRICS.values() if metric.is_rate and metric.name != "cut_off"),
+)
+"""Columns of turns.parquet without which nothing can be compared."""
 
 GATED = (
     "ttfa_ms",
@@ -62,12 +70,10 @@ class Measure:
 
 def measure_named(name: str) -> Measure | None:
     """The measure of that name; None where METRICS and RATES have none."""
-    if name in RATES:
-        label = {"cut_off": "Turns cut off", REFUSED: "Sessions refused"}.get(
-            name, "Turns failed" if name == "failed" else f"Turns: {name}"
-        )
-        scope = "session" if name == REFUSED else "turn"
-        return Measure(name, label, "", "lower", is_rate=True, scope=scope)
+    if name == REFUSED:
+        return Measure(name, "Sessions refused", "", "lower", is_rate=True, scope="session")
+    if name in _ENDINGS:
+        return Measure(name, f"Turns: {name}", "", "lower", is_rate=True, scope="turn")
     metric = METRICS.get(name)
     if metric is None:
         return None
@@ -81,9 +87,7 @@ def turn_sample(turns: pd.DataFrame, name: str) -> Sample:
     A failed turn that waited for its reply in vain is censored in every metric that ends with
     something of the reply, as far as its utterance has values of that metric at all.
     """
-    measure = measure_named(name)
-    is_rate = measure is not None and measure.is_rate
-    rows = turns[turns["turn_class"] == MEASURED] if is_rate else _timed(turns)
+    rows = _timed(turns)
     sessions = rows["session_id"].to_numpy(dtype=str)
     fixtures = rows["utterance"].to_numpy(dtype=str)
     if name not in rows:
@@ -118,21 +122,28 @@ def _censored(
 
 
 def rate_sample(turns: pd.DataFrame, name: str) -> Sample:
-    """1 for each turn that `name` (of RATES, but REFUSED) counts, 0 for each other."""
-    rows = turns[
-        turns["turn_class"].isin([MEASURED, COLD]) & ~turns["outcome"].isin(NOT_THE_TARGETS)
-    ]
-    if name == "cut_off":
-        hits = rows["cut_off"].astype(bool)
-    elif name == "failed":
-        hits = rows["outcome"].isin([key for key, each in OUTCOMES.items() if each.failed])
-    else:
-        hits = rows["outcome"] == name
+    """1 for each turn that `name` (of RATES, but REFUSED) hit, 0 for each that it could have.
+
+    Nothing is known of a turn that it does not apply to.
+    """
+    rows = turns[turns["turn_class"].isin([MEASURED, COLD])]
     return Sample.of(
-        hits.to_numpy(dtype=np.float64),
+        _hits(rows, name),
         rows["session_id"].to_numpy(dtype=str),
         rows["utterance"].to_numpy(dtype=str),
     )
+
+
+def _hits(rows: pd.DataFrame, name: str) -> Floats:
+    if name in METRICS and name != "cut_off":
+        return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    applies = ~rows["outcome"].isin(NOT_THE_TARGETS)
+    if name == "cut_off":  # which turns.parquet tells of every turn, also where nobody spoke
+        applies &= (rows["kind"] == "speech") & (rows["expects"] != SILENCE)
+        hits = rows["cut_off"].astype(bool)
+    else:
+        hits = rows["outcome"] == name
+    return np.where(applies.to_numpy(dtype=bool), hits.to_numpy(dtype=np.float64), np.nan)
 
 
 def refusal_sample(sessions: Mapping[str, int], side: str) -> Sample:

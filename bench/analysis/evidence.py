@@ -154,8 +154,8 @@ def _value_tests(comparison: Comparison, blank: Finding, rules: GateRules) -> li
                 blank,
                 statistic=statistic,
                 scale=aligned.scale,
-                baseline=_percentile(baseline, percent),
-                candidate=_percentile(candidate, percent),
+                baseline=baseline.percentile(percent),
+                candidate=candidate.percentile(percent),
             ),
             pair_terms(pooled, scores),
             find_shift(aligned, scores, rules.confidence),
@@ -169,9 +169,3 @@ def _value_tests(comparison: Comparison, blank: Finding, rules: GateRules) -> li
             (TAIL, tail_scores, 95, wide, LEAST_TAIL),
         )
     ]
-
-
-def _percentile(sample: Sample, percent: int) -> float:
-    """Nearest rank over all fixtures, infinite where it falls on a censored value."""
-    values = np.sort(sample.known().values)
-    return float(values[max(1, -(-percent * len(values) // 100)) - 1])

@@ -68,7 +68,7 @@ def hold(limit: Limit, sample: Sample, seed: int = 0) -> LimitFinding:
         least = 2
     else:
         interval = percentile_intervals(sample, [percent], seed=seed)[percent]
-        value = _percentile(known, percent)
+        value = sample.percentile(percent)
         least = ceil(100 * BEYOND / min(percent, 100 - percent))
     found = LimitFinding(
         limit,
@@ -109,13 +109,6 @@ def _weigh(found: LimitFinding, least: int) -> LimitFinding:
         reason="the figure keeps it, the far end of its interval does not",
         turns_needed=needed if needed is not None and needed <= MOST_TURNS else None,
     )
-
-
-def _percentile(known: Sample, percent: int) -> float | None:
-    values = np.sort(known.values)
-    if not len(values):
-        return None
-    return float(values[max(1, -(-percent * len(values) // 100)) - 1])
 
 
 def _end(interval: Interval, *, high: bool) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,12 +77,6 @@ class Pacing:
         self._held += frames.num_rows
         self._held_ms.append(held_ns.drop_null().to_numpy() / 1e6)
         self._held_sessions.update(pc.unique(frames.column("session_id")).to_pylist())
-
-    def add_all(self, batches: Iterable[pa.RecordBatch | pa.Table]) -> Pacing:
-        """Take every batch; gives itself back."""
-        for batch in batches:
-            self.add(batch)
-        return self
 
     def result(self) -> PacingResult:
         """Everything taken so far."""

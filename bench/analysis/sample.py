@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bench.analysis.statistics import nearest_rank
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
@@ -63,11 +65,6 @@ class Sample:
             raise ValueError("values, sessions, fixtures and censored differ in length")
         return sample
 
-    @property
-    def missing(self) -> int:
-        """Of how many turns nothing is known."""
-        return int(np.count_nonzero(np.isnan(self.values) & ~self.censored))
-
     def known(self) -> Sample:
         """Without the missing; censored values are infinite, which is how they rank."""
         keep = self.censored | ~np.isnan(self.values)
@@ -77,6 +74,11 @@ class Sample:
             self.fixtures[keep],
             self.censored[keep],
         )
+
+    def percentile(self, percent: int) -> float | None:
+        """By nearest rank over all fixtures; infinite if that never came, None of no values."""
+        values = np.sort(self.known().values)
+        return float(values[nearest_rank(percent, len(values)) - 1]) if len(values) else None
 
     def take(self, rows: NDArray[np.bool_]) -> Sample:
         """The turns where `rows` is true."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ENOUGH = {50: 1, 95: 200, 99: 1000}
 """Values a percentile needs before it says something about more than this run's few worst."""
+
+_Count = TypeVar("_Count", int, NDArray[np.int64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ def distribution(
     )
 
 
+def nearest_rank(percent: int, count: _Count) -> _Count:
+    """The place of a percentile among `count` values in ascending order, from 1; 0 of none."""
+    # Integers: 0.95 * 20 is 19.000000000000004 as floats, one rank too many when rounded up.
+    return -(-percent * count // 100)
+
+
 def _percentile(
     percent: int, seen: NDArray[np.float64], bounds: NDArray[np.float64]
 ) -> Percentile:
@@ -78,8 +86,7 @@ def _percentile(
     if total == 0:
         return Percentile(None, censored=False, enough=False)
     enough = total >= ENOUGH[percent]
-    # Integers: 0.95 * 20 is 19.000000000000004 as floats, one rank too many when rounded up.
-    rank = max(1, -(-percent * total // 100))
+    rank = nearest_rank(percent, total)
     if rank <= len(seen):
         return Percentile(float(seen[rank - 1]), censored=False, enough=enough)
     return Percentile(float(bounds[rank - len(seen) - 1]), censored=True, enough=enough)

@@ -43,13 +43,20 @@ def rows_of_frames(draw):
     return session, due_ns, offered_ns + held_ns if taken else None, offered_ns
 
 
+def paced(batches):
+    pacing = Pacing()
+    for batch in batches:
+        pacing.add(batch)
+    return pacing.result()
+
+
 ROWS = st.lists(rows_of_frames(), min_size=1)
 
 
 @given(rows=ROWS, size=st.integers(1, 7))
 def test_batches_add_up_to_the_whole(rows, size):
     batches = [frames(rows[i : i + size]) for i in range(0, len(rows), size)]
-    result = Pacing().add_all(batches).result()
+    result = paced(batches)
     offered = [(due, sent if off is None else off) for _, due, sent, off in rows]
     late_ms = [(off - due) / 1e6 for due, off in offered if off is not None]
     assert result.lateness_ms == distribution(late_ms, missing=len(rows) - len(late_ms))
@@ -60,7 +67,7 @@ def test_batches_add_up_to_the_whole(rows, size):
     assert result.sessions_held == len({session for session, _, _ in held})
     sent = sum(row[2] is not None for row in rows)
     assert (result.frames_due, result.frames_sent) == (len(rows), sent)
-    assert Pacing().add_all([pa.Table.from_batches(batches)]).result() == result
+    assert paced([pa.Table.from_batches(batches)]) == result
 
 
 def test_what_the_target_held_back_is_not_our_lateness():
@@ -70,7 +77,7 @@ def test_what_the_target_held_back_is_not_our_lateness():
         ("w0-00002", due_ns, due_ns + 900_000_000, due_ns + 100_000),
         ("w0-00002", due_ns + 20_000_000, None, due_ns + 20_100_000),  # never taken
     ]
-    result = Pacing().add_all([frames(rows)]).result()
+    result = paced([frames(rows)])
     assert (result.lateness_ms.n, result.lateness_ms.missing) == (3, 0)
     assert result.lateness_ms.max == pytest.approx(0.1)
     assert (result.frames_held, result.sessions_held) == (2, 1)
@@ -80,14 +87,14 @@ def test_what_the_target_held_back_is_not_our_lateness():
 
 def test_older_folders_know_no_offers():
     rows = [("w0-00001", 0, 2_000_000, None), ("w0-00001", 20_000_000, None, None)]
-    result = Pacing().add_all([frames(rows, with_offered=False)]).result()
-    assert result == Pacing().add_all([frames(rows)]).result()
+    result = paced([frames(rows, with_offered=False)])
+    assert result == paced([frames(rows)])
     assert (result.lateness_ms.max, result.lateness_ms.missing) == (2.0, 1)
     assert result.to_json()["held_back"]["frames"] == 0
 
 
 def test_no_frames():
-    result = Pacing().add_all([frames([("a-1", 0, 1, None)]).slice(0, 0)]).result()
+    result = paced([frames([("a-1", 0, 1, None)]).slice(0, 0)])
     assert (result.frames_due, result.frames_sent) == (0, 0)
     assert Pacing().result().lateness_ms.p99.value is None
 

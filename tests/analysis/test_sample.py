@@ -38,7 +38,6 @@ def test_fixtures_of_any_level_have_residuals_around_nothing():
 
 def test_missing_is_left_out_and_censored_is_worst():
     sample = Sample.of([5, np.nan, np.nan, 9], [0, 0, 1, 1], censored=[False, False, True, False])
-    assert sample.missing == 1
     assert sample.known().values.tolist() == [5, np.inf, 9]
     for better in ("lower", "higher"):
         assert align(sample, sample, better=better).candidate[1] == np.inf

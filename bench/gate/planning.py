@@ -78,16 +78,16 @@ def plan_efforts(
     noise = noise_of([run.tables for run in (pilot, *history)], values)
     tests = 2 * len(values) + len(rates)
     seen = f"seen on {len(history) + 1} runs" if history else "assumed: 1 % between runs"
+    pilots = [
+        Pilot.of(metric.name, tables.sample(metric.name), better=metric.better, unit=metric.unit)
+        for metric in map(METRICS.__getitem__, values)
+    ]
     prospects = []
     for title, known in (
         ("interleaved blocks (rtbench ab)", dict.fromkeys(values, 0.0)),
         (f"a stored baseline (noise {seen})", noise),
     ):
-        pilots = [
-            Pilot(name, tables.sample(name), known[name], METRICS[name].better, METRICS[name].unit)
-            for name in values
-        ]
-        needs = find_needs(pilots, effect, tests=tests)
+        needs = find_needs(pilots, effect, known, tests=tests)
         prospects.append(Prospect(title, tuple(_effort(pilot, need) for need in needs)))
     return prospects
 

@@ -18,8 +18,9 @@ def run(seed, turns=400, cv=0.15, session_sd=0.05, slower=0.0):
 
 
 def needs(sample, effect=0.1, **options):
-    pilot = Pilot("ttfa_ms", sample, options.pop("run_noise", 0.0))
-    return {need.statistic: need for need in find_needs([pilot], effect, **options)}
+    noise = {"ttfa_ms": options.pop("run_noise", 0.0)}
+    found = find_needs([Pilot.of("ttfa_ms", sample)], effect, noise, **options)
+    return {need.statistic: need for need in found}
 
 
 def test_the_numbers_that_pilots_name_find_the_effect_and_far_fewer_do_not():

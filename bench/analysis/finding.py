@@ -68,7 +68,7 @@ class GateResult:
     confidence: float
     alpha: float
     confirmed: bool = False
-    """A second pair of runs was asked."""
+    """A fresh run was asked whether it repeats the regressions."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready but for infinite values, which stand for censored percentiles."""

@@ -29,7 +29,7 @@ is exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, expm1, inf, sqrt
 from statistics import NormalDist
@@ -47,7 +47,7 @@ from bench.analysis.finding import (
 )
 from bench.analysis.permutation import holm, p_values
 from bench.analysis.power import Hurdle, detectable, fewest_pairs, settling_error, turns_for
-from bench.analysis.rates import rate_error
+from bench.analysis.rates import rate_error_at
 from bench.analysis.sample import DIFFERENCE, Floats
 from bench.analysis.shift import Shift
 
@@ -71,21 +71,28 @@ def judge(comparisons: Sequence[Comparison], rules: GateRules | None = None) -> 
 
 
 def confirm(first: GateResult, second: GateResult) -> GateResult:
-    """`first` with only those regressions that a fresh pair of runs, `second`, shows too.
+    """`first` with only those regressions that `second`, of a fresh run, shows too.
 
-    The chance of a false alarm is squared; an unconfirmed one is not a pass but inconclusive.
+    A test looks to the side that hurts only, so the same test alarming again is the same metric
+    worse in the same direction. Whatever made one run slow by chance is unlikely to come twice:
+    against a fresh baseline too the chance of a false alarm is squared, against the same one
+    what was odd about that stays. A regression that is not repeated is inconclusive and no pass:
+    a pass is a proof, and of two runs that contradict each other the better may not be chosen.
     """
     again = {(finding.metric, finding.statistic): finding for finding in second.findings}
 
     def asked(finding: Finding) -> Finding:
-        other = again.get((finding.metric, finding.statistic))
-        if finding.verdict != REGRESSION or (other and other.verdict == REGRESSION):
+        if finding.verdict != REGRESSION:
             return finding
+        other = again.get((finding.metric, finding.statistic))
+        if other is not None and other.verdict == REGRESSION:
+            return replace(finding, reason=f"{finding.reason}, in a fresh run too")
+        needed = None if other is None else other.turns_needed
         return replace(
             finding,
             verdict=INCONCLUSIVE,
-            reason="the fresh pair of runs did not show it again",
-            turns_needed=(other and other.turns_needed) or 2 * finding.n_candidate,
+            reason="worse, but not again in a fresh run; more turns will tell",
+            turns_needed=needed or 2 * finding.n_candidate,
         )
 
     findings = [asked(finding) for finding in first.findings]
@@ -142,7 +149,7 @@ def _decide(
     pairs = fewest_pairs(rules.alpha / tests)
     needed = turns_for(
         settling_error(hurdle, shift.estimate, shift.error),
-        lambda number: _error_at(comparison, test, number),
+        _error_at(comparison, test),
         found.sessions,
         least=max(turns, ceil(turns / found.sessions * pairs), test.least),
     )
@@ -160,11 +167,12 @@ def _decide(
     return replace(found, reason=reason, turns_needed=needed)
 
 
-def _error_at(comparison: Comparison, test: Test, turns: float) -> float:
-    """The error of sampling, were `turns` turns seen of each run."""
+def _error_at(comparison: Comparison, test: Test) -> Callable[[float], float]:
+    """The error of sampling by the number of turns, were so many seen of each run."""
     if comparison.is_rate:
-        return rate_error(comparison.baseline, comparison.candidate, turns)
-    return test.shift.error * sqrt(min(test.finding.n_baseline, test.finding.n_candidate) / turns)
+        return rate_error_at(comparison.baseline, comparison.candidate)
+    seen = min(test.finding.n_baseline, test.finding.n_candidate)
+    return lambda turns: test.shift.error * sqrt(seen / turns)
 
 
 def _widened(shift: Shift, hurdle: Hurdle) -> Shift:

@@ -10,6 +10,7 @@ analysis of clustered binary data", Biometrics 48 (1992)).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -79,10 +80,10 @@ def rate_change(baseline: Sample, candidate: Sample, confidence: float) -> Shift
     return Shift(change, min(centre - half, change), max(centre + half, change), error)
 
 
-def rate_error(baseline: Sample, candidate: Sample, turns: float) -> float:
-    """The standard error of the change, were `turns` turns seen on each side."""
+def rate_error_at(baseline: Sample, candidate: Sample) -> Callable[[float], float]:
+    """The standard error of the change by the number of turns, were so many seen of each run."""
     first, second = _side(baseline.known()), _side(candidate.known())
-    return sqrt(first.variance(turns) + second.variance(turns))
+    return lambda turns: sqrt(first.variance(turns) + second.variance(turns))
 
 
 def _side(known: Sample) -> _Side:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from bench.analysis.decision import Decision
 from bench.analysis.drift import DRIFTING, find_drift
-from bench.analysis.gate import judge
+from bench.analysis.finding import REGRESSION, GateResult
+from bench.analysis.gate import confirm, judge
 from bench.analysis.history import ASSUMED_NOISE
 from bench.analysis.holding import LimitFinding, hold
 from bench.analysis.likeness import unlike_fields
@@ -17,7 +19,7 @@ from bench.analysis.limits import Limit, parse_limits
 from bench.analysis.measures import GATED, REFUSED, instants_s
 from bench.analysis.pairing import comparisons_of_runs, noise_of
 from bench.analysis.sample import RATIO
-from bench.gate.reading import ReadRun, read_run, session_sample
+from bench.gate.reading import ReadRun, read_run, session_samples
 from bench.problem import Problem
 
 
@@ -25,32 +27,44 @@ def compare_read(
     baseline: ReadRun,
     candidate: ReadRun,
     *,
+    fresh: ReadRun | None = None,
     history: Sequence[ReadRun] = (),
     names: Sequence[str] = GATED,
     despite: Collection[str] = (),
     limits: Sequence[Limit] = (),
 ) -> Decision:
-    """The decision about `candidate`; INVALID of either run comes before anything else.
+    """The decision about `candidate`; INVALID of any run comes before anything else.
 
-    `history` are past runs of the baseline's plan: those that are valid tell how runs differ by
-    themselves. `despite` names fields of the plans that may differ.
+    With a `fresh` run of the same build, regressions stand only if it repeats them; limits are
+    held against `candidate` alone. `history` are past runs of the baseline's plan: those that
+    are valid tell how runs differ by themselves. `despite` names fields of the plans that may
+    differ.
 
     Raises:
         Problem: the plans are unlike; the message names the fields.
     """
-    invalid = invalid_reasons(candidate, baseline)
+    runs = (candidate,) if fresh is None else (candidate, fresh)
+    invalid = invalid_reasons(*runs, baseline)
     if invalid:
         return Decision(candidate.name, baseline.name, invalid)
-    refuse_unlike(baseline, candidate, despite)
+    for run in runs:
+        refuse_unlike(baseline, run, despite)
     like = [run for run in history if not run.invalid and not unlike_fields(baseline.run, run.run)]
     noise = noise_of([run.tables for run in (baseline, *like)], names)
-    gate = judge(comparisons_of_runs(baseline.tables, candidate.tables, names, noise))
+
+    def judged(run: ReadRun) -> GateResult:
+        return judge(comparisons_of_runs(baseline.tables, run.tables, names, noise))
+
+    gate, notes = judged(candidate), _notes(baseline, candidate, len(like))
+    if fresh is not None:
+        gate = confirm(gate, judged(fresh)) if gate.verdict == REGRESSION else gate
+        notes.append(_said_of(fresh, gate))
     return Decision(
         candidate.name,
         baseline.name,
         gate=gate,
         limits=tuple(hold_limits(candidate, limits)),
-        notes=tuple(_notes(baseline, candidate, len(like))),
+        notes=tuple(notes),
         run_noise=noise,
     )
 
@@ -101,15 +115,14 @@ def read_limits(path: Path) -> list[Limit]:
 
 def hold_limits(run: ReadRun, limits: Sequence[Limit]) -> list[LimitFinding]:
     """What came of each limit, in their order."""
-    found = []
+    names = {limit.measure.name for limit in limits if limit.measure.scope == "session"}
+    openings = names - {REFUSED}
+    samples = session_samples(run.path, openings) if openings else {}
     for limit in limits:
         name = limit.measure.name
-        if limit.measure.scope == "session" and name != REFUSED:
-            sample = session_sample(run.path, name)
-        else:
-            sample = run.tables.sample(name)
-        found.append(hold(limit, sample))
-    return found
+        if name not in samples:
+            samples[name] = run.tables.sample(name)
+    return [hold(limit, samples[limit.measure.name]) for limit in limits]
 
 
 def read_history(folders: Sequence[Path]) -> list[ReadRun]:
@@ -123,6 +136,14 @@ def read_history(folders: Sequence[Path]) -> list[ReadRun]:
     return found
 
 
+def _said_of(fresh: ReadRun, gate: GateResult) -> str:
+    """What asking a fresh run came to."""
+    if not gate.confirmed:
+        return f"{fresh.name} was not asked: there is no regression to repeat"
+    repeated = "repeats a regression" if gate.verdict == REGRESSION else "repeats no regression"
+    return f"{fresh.name}, a fresh run, {repeated}"
+
+
 def _drift(run: ReadRun) -> list[str]:
     """A run that was still warming up has a trend, no latency: what to know of it."""
     sample, at_s = run.tables.sample("ttfa_ms"), instants_s(run.tables.turns)
@@ -132,6 +153,9 @@ def _drift(run: ReadRun) -> list[str]:
         return []
     change = f"{100 * drift.change:+.0f}%" if drift.scale == RATIO else f"{drift.change:+.0f} ms"
     mend = "run longer, with a longer --warmup-s"
+    if drift.steady_from_s is not None:
+        seconds = ceil(drift.steady_from_s)
+        mend = f"it was from {seconds} s on: run with --warmup-s {seconds}"
     return [f"{run.name} was not steady: time to first audio changed by {change} over it; {mend}"]
 
 

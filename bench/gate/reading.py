@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import bench
+from bench.analysis.measures import NEEDED
 from bench.analysis.metrics import METRICS
 from bench.analysis.pairing import RunTables
 from bench.analysis.sample import Sample
@@ -22,9 +23,6 @@ from bench.analysis.tables import turns_arrow
 from bench.problem import Problem
 from bench.report.build import load_record
 from bench.runs.folder import RunFolder
-
-NEEDED = ("session_id", "utterance", "outcome", "turn_class", "cut_off", "censored_ms")
-"""Columns of turns.parquet without which nothing can be compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,19 +62,18 @@ def read_run(path: Path) -> ReadRun:
     return ReadRun(path, run, summary, RunTables(turns, summary.get("sessions") or {}), invalid)
 
 
-def session_sample(path: Path, name: str) -> Sample:
-    """One session metric of a run, from its events: turns.parquet has none.
+def session_samples(path: Path, names: Collection[str]) -> dict[str, Sample]:
+    """Session metrics of a run by name: turns.parquet has none, so its events are read, once.
 
     Raises:
         Problem: the folder has no events, as a baseline has none.
     """
-    metric = METRICS[name]
     sessions = load_record(RunFolder.open(path)).sessions
-    values = [metric.measure(session) for session in sessions]
-    return Sample.of(
-        np.array([np.nan if value is None else value for value in values], dtype=np.float64),
-        np.array([session.session_id for session in sessions], dtype=str),
-    )
+    ids = np.array([session.session_id for session in sessions], dtype=str)
+    return {
+        name: Sample.of([METRICS[name].measure(session) for session in sessions], ids)
+        for name in names
+    }
 
 
 def _derived(folder: RunFolder, run: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -93,7 +90,8 @@ def _derived(folder: RunFolder, run: dict[str, Any]) -> tuple[dict[str, Any], pd
 
 def _is_older(folder: RunFolder) -> bool:
     try:
-        return _read_summary(folder.summary_path).get("rtbench_version") != bench.__version__
+        summary = _read_summary(folder.summary_path)
+        return summary.get("rtbench_version") != bench.__version__ or "intervals" not in summary
     except Problem:
         return True
 
@@ -114,7 +112,7 @@ def _read_turns(path: Path) -> pd.DataFrame:
             table = file.read()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise Problem(f"{path}: cannot be read ({error})") from None
-    missing: Sequence[str] = [name for name in NEEDED if name not in table.column_names]
+    missing = [name for name in NEEDED if name not in table.column_names]
     if missing:
         raise Problem(f"{path}: has no column {missing[0]}; `rtbench report` makes it anew")
     frame: pd.DataFrame = table.to_pandas()

@@ -272,18 +272,36 @@ def test_session_names_and_fixture_names_may_be_words():
     assert judge([ttfa(*pair)]) == judge([ttfa(*map(named, pair))])
 
 
-def test_a_fresh_pair_confirms_or_takes_back():
+def test_a_regression_stands_only_if_a_fresh_run_repeats_it():
     slow, again, fine = (
         judge([ttfa(run(seed), run(seed + 1, slower=slower))])
         for seed, slower in ((1, 0.1), (11, 0.1), (21, 0.0))
     )
     confirmed = confirm(slow, again)
     assert (confirmed.verdict, confirmed.confirmed) == (REGRESSION, True)
-    taken_back = confirm(slow, fine)
-    assert taken_back.verdict == INCONCLUSIVE
-    assert taken_back.turns_needed == 2_400
-    assert confirm(fine, slow).verdict == PASS
+    assert confirmed.findings[0].reason == "worse, and by more than the floor, in a fresh run too"
+    contradicted = confirm(slow, fine)
+    assert (contradicted.verdict, contradicted.turns_needed) == (INCONCLUSIVE, 2_400)
+    assert "not again in a fresh run" in contradicted.findings[0].reason
     assert confirm(slow, judge([])).verdict == INCONCLUSIVE
+    assert confirm(fine, slow).verdict == PASS
+
+
+def test_a_regression_of_another_metric_or_to_the_better_side_repeats_nothing():
+    slow = judge([ttfa(run(1), run(2, slower=0.1))])
+    elsewhere = judge([replace(ttfa(run(11), run(12, slower=0.1)), metric="other_ms")])
+    faster = judge([ttfa(run(11), run(12, slower=-0.1))])
+    assert elsewhere.verdict == REGRESSION
+    for fresh in (elsewhere, faster):
+        assert confirm(slow, fresh).verdict == INCONCLUSIVE
+
+
+def test_what_the_fresh_run_leaves_open_asks_for_the_turns_that_it_wants():
+    slow = judge([ttfa(run(1), run(2, slower=0.1))])
+    unsure = judge([ttfa(run(11, 240, cv=0.2), run(12, 240, cv=0.2, slower=0.04))])
+    assert unsure.findings[0].verdict == INCONCLUSIVE
+    shift = confirm(slow, unsure).findings[0]
+    assert (shift.verdict, shift.turns_needed) == (INCONCLUSIVE, unsure.findings[0].turns_needed)
 
 
 def test_one_regression_outweighs_and_one_open_test_keeps_from_passing():

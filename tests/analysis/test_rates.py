@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.analysis.rates import rate_change, rate_error, rate_interval, rate_terms
+from bench.analysis.rates import rate_change, rate_error_at, rate_interval, rate_terms
 from bench.analysis.sample import Sample
 
 
@@ -32,9 +32,10 @@ def test_a_rate_has_wilsons_interval():
 def test_hits_in_clusters_say_less():
     clustered, spread = rate_interval(hits(range(40))), rate_interval(hits(range(0, 400, 10)))
     assert clustered.high - clustered.low > 1.8 * (spread.high - spread.low)
-    assert rate_error(hits(range(40)), hits([]), 400) > rate_error(
-        hits(range(0, 400, 10)), hits([]), 400
-    )
+    errors = [
+        rate_error_at(hits(where), hits([]))(400) for where in (range(40), range(0, 400, 10))
+    ]
+    assert errors[0] > errors[1]
 
 
 def test_without_turns_there_is_no_rate():
@@ -67,5 +68,6 @@ def test_bounds_of_a_change_hold_it():
 
 def test_more_turns_bring_the_error_down():
     first, second = hits([3, 90]), hits([200])
-    assert rate_error(first, second, 400) == pytest.approx(rate_change(first, second, 0.9).error)
-    assert rate_error(first, second, 1_600) < 0.55 * rate_error(first, second, 400)
+    error_at = rate_error_at(first, second)
+    assert error_at(400) == pytest.approx(rate_change(first, second, 0.9).error)
+    assert error_at(1_600) < 0.55 * error_at(400)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from bench import cli
 from tests.gate.made_runs import make_run
+from tests.gate.said import Say, Told
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,26 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan="c" * 64,
     )
     return folder
+
+
+@pytest.fixture
+def rtbench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Say:
+    """Run a command in an empty folder as the installed program does."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.delenv("GITHUB_SHA", raising=False)
+    monkeypatch.delenv("CI_COMMIT_SHA", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def say(*arguments: object) -> Told:
+        monkeypatch.setattr(sys, "argv", ["rtbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        code = left.value.code
+        assert code is None or isinstance(code, int)
+        return Told(code or 0, *capsys.readouterr())
+
+    return say

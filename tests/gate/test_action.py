@@ -69,6 +69,7 @@ class Case(NamedTuple):
     code: int
     verdict: str
     strict: str = "false"
+    confirm: str = ""
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ class Case(NamedTuple):
     [
         Case("same", 0, "PASS"),
         Case("slow", 1, "REGRESSION"),
+        Case("slow", 0, "INCONCLUSIVE", confirm="same"),
         Case("late", 3, "INVALID"),
         Case("few", 5, "INCONCLUSIVE", strict="true"),
         Case("unlike", 2, ""),
@@ -88,6 +90,7 @@ def test_script(action: dict[str, Any], runs: Path, tmp_path: Path, case: Case) 
         "baseline": str(runs / "base"),
         "limits": "limits.yaml",
         "strict": case.strict,
+        "confirm": str(runs / case.confirm) if case.confirm else "",
         "metrics": "ttfa_ms failed",
     }
     (step,) = [step for step in action["runs"]["steps"] if step.get("id") == "check"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from bench.dialects.base import Endpoint, SessionType
@@ -33,8 +34,12 @@ class Address:
         model: str,
         environment: Mapping[str, str],
         session_type: SessionType = "realtime",
+        own: Sequence[Header] = (),
     ) -> Endpoint:
         """`host` may be bare (ws://127.0.0.1:8765) or carry its own path and query.
+
+        `own` are headers that the user asks for, each in place of ours of that name: ours is
+        then not filled at all, whatever its variable holds.
 
         Raises:
             Problem: `host` is no ws:// or wss:// URL with a host name, no header can carry a
@@ -44,43 +49,83 @@ class Address:
         given = {name: text.replace("{model}", model) for name, text in query.items()}
         path = self.path.replace("{model}", quote(model, safe=""))
         url, has_user_info = _complete(host, path, given)
-        headers: list[tuple[str, str]] = []
-        secrets: list[str] = []
+        request = _Request(environment, has_user_info=has_user_info)
+        replaced = {header.name.lower() for header in own}
         for header in self.headers:
-            value = header.value.fill(environment)
-            if value is not None:
-                headers.append((header.name, value))
-                secrets += header.value.variables
-        subprotocols: list[str] = []
+            if header.name.lower() not in replaced:
+                request.add_header(header, " and ".join(header.value.variables))
         for template in self.subprotocols:
-            name = template.fill(environment)
-            if name is None:
-                continue
-            if not TOKEN.fullmatch(name):
-                raise Problem(
-                    f"{', '.join(template.variables)}: the key holds a character that no "
-                    "subprotocol can carry; it must go into a header"
-                )
-            subprotocols.append(name)
-            secrets += template.variables
-        _check_single(host_authorises=has_user_info, headers=headers, secrets=secrets)
-        return Endpoint(url, tuple(headers), tuple(subprotocols), tuple(secrets))
+            request.add_subprotocol(template)
+        for header in own:
+            request.add_header(header, f"--header {header.name}")
+        return Endpoint(
+            url,
+            tuple(request.headers),
+            tuple(request.subprotocols),
+            tuple(request.secrets),
+            authorised_by=request.authorised_by(),
+        )
 
 
-def _check_single(
-    *, host_authorises: bool, headers: list[tuple[str, str]], secrets: list[str]
-) -> None:
-    found = sum(name.lower() in _AUTHORISATIONS for name, _ in headers)
-    if host_authorises and found:
-        raise Problem(
-            f"--host carries user info and {secrets[0]} is set; one connection can "
-            "have one authorisation only, so drop either"
-        )
-    if found > 1:
-        raise Problem(
-            f"{' and '.join(secrets)} are set; one connection can have one authorisation "
-            "only, so drop either"
-        )
+class _Authorisation(NamedTuple):
+    """One way in which a caller says who he is: in words, and the variables of its key."""
+
+    words: str
+    variables: tuple[str, ...] = ()
+
+
+class _Request:
+    """What the request for a session is to carry, as far as the environment can fill it."""
+
+    def __init__(self, environment: Mapping[str, str], *, has_user_info: bool) -> None:
+        self.headers: list[tuple[str, str]] = []
+        self.subprotocols: list[str] = []
+        self.secrets: list[str] = []
+        self._environment = environment
+        self._authorisations: list[_Authorisation] = []
+        if has_user_info:
+            self._authorisations.append(_Authorisation("the user info in --host"))
+
+    def add_header(self, header: Header, words: str) -> None:
+        """Add a header unless a variable of it is unset; `words` name where it comes from."""
+        value = header.value.fill(self._environment)
+        if value is None:
+            return
+        self.headers.append((header.name, value))
+        self.secrets += header.value.variables
+        if header.name.lower() in _AUTHORISATIONS:
+            self._authorisations.append(_Authorisation(words, header.value.variables))
+
+    def add_subprotocol(self, template: Template) -> None:
+        """Add a subprotocol unless a variable of it is unset: one with a variable holds a key."""
+        name, variables = template.fill(self._environment), template.variables
+        if name is None:
+            return
+        if not TOKEN.fullmatch(name):
+            raise Problem(
+                f"{', '.join(variables)}: the key holds a character that no subprotocol can "
+                "carry; it must go into a header"
+            )
+        self.subprotocols.append(name)
+        self.secrets += variables
+        # A dialect may well show one and the same key in both ways.
+        if variables and variables not in [other.variables for other in self._authorisations]:
+            self._authorisations.append(_Authorisation(" and ".join(variables), variables))
+
+    def authorised_by(self) -> tuple[str, ...]:
+        """The variables of the one authorisation there is.
+
+        Raises:
+            Problem: there are more.
+        """
+        found = self._authorisations
+        if len(found) > 1:
+            raise Problem(
+                f"{' and '.join(each.words for each in found)} would each authorise the "
+                "connection, which can have one authorisation only; drop "
+                f"{'either' if len(found) == 2 else 'all but one'}"
+            )
+        return found[0].variables if found else ()
 
 
 def _complete(host: str, path: str, query: Mapping[str, str]) -> tuple[str, bool]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
+
+from bench.dialects.headers import Header
 
 
 class Kind(enum.StrEnum):
@@ -107,17 +109,38 @@ class ServerEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy, to be asked for a way through to a host.
+
+    `authorization` is what it wants to be shown, or None: never print or record it.
+    """
+
+    host: str
+    port: int
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What may be said of it: its host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where and how to open a session.
 
     `headers` and `subprotocols` may hold a key: never print or record them; `redacted_url` is
-    for that. `secrets` names the environment variables whose values they carry.
+    for that. `secrets` names the environment variables whose values they carry, and
+    `authorised_by` those of them that say who calls. `proxy` leads to the host; None where it
+    is reached directly.
     """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     subprotocols: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    authorised_by: tuple[str, ...] = ()
+    proxy: Proxy | None = None
 
     def __repr__(self) -> str:
         return f"Endpoint({self.redacted_url!r})"
@@ -218,13 +241,16 @@ class Dialect(Protocol):
         model: str,
         environment: Mapping[str, str],
         session_type: SessionType = "realtime",
+        own: Sequence[Header] = (),
     ) -> Endpoint:
         """Where a session for `model` on `host` is opened, and with which headers.
 
         `environment` is where keys come from; a header whose variable is unset is left out.
+        `own` are the user's headers, which take the place of the dialect's.
 
         Raises:
-            Problem: `host` is no ws:// or wss:// URL, or no header can carry the key.
+            Problem: `host` is no ws:// or wss:// URL, no header can carry the key, or there
+                are two authorisations.
         """
 
     def session_update(self, settings: SessionSettings) -> dict[str, Any]:

@@ -26,16 +26,20 @@ class Template:
         """Names of the variables it needs, in order."""
         return tuple(_REFERENCE.findall(self.text))
 
+    def unset(self, environment: Mapping[str, str]) -> list[str]:
+        """Those of its variables that are unset or empty, each once."""
+        return [name for name in dict.fromkeys(self.variables) if not environment.get(name)]
+
     def fill(self, environment: Mapping[str, str]) -> str | None:
         """The whole text; None when a variable is unset or empty.
 
         Raises:
             Problem: a variable holds what no header can carry. The message names it only.
         """
+        if self.unset(environment):
+            return None
         for name in self.variables:
-            value = environment.get(name)
-            if not value:
-                return None
+            value = environment[name]
             if not (value.isascii() and value.isprintable()):
                 raise Problem(
                     f"{name}: the key holds a line break or another character that no header "

@@ -111,8 +111,10 @@ class Call:
             ConnectError: the target refused; the record says so too.
         """
         plan = self.plan
+        via = {} if plan.endpoint.proxy is None else {"proxy": plan.endpoint.proxy.name}
         self.note(
-            Kind.CONNECT_STARTED, detail={"url": plan.endpoint.redacted_url, "user": self._user}
+            Kind.CONNECT_STARTED,
+            detail={"url": plan.endpoint.redacted_url, "user": self._user} | via,
         )
         deadline = time.monotonic() + plan.connect_timeout_s
         try:

@@ -14,6 +14,7 @@ from bench.session.addresses import Addresses
 from bench.session.refusal import ConnectError
 from bench.session.tls import Tls, client_context
 from bench.session.transport import MESSAGE_LIMIT_BYTES
+from bench.session.tunnel import Tunnel
 
 TICKET_AGE_S = 60.0
 """A host changes its keys now and then; a ticket older than this is replaced."""
@@ -21,6 +22,9 @@ TICKET_AGE_S = 60.0
 
 class Entrance:
     """An endpoint made ready for many sessions: what they have in common is done once.
+
+    `addresses` are those that sockets connect to, the host's or a proxy's; `via` begins what is
+    told of them, and is empty without a proxy.
 
     Raises:
         ConnectError: the endpoint's URL is none.
@@ -34,7 +38,10 @@ class Entrance:
             raise ConnectError("dns", f"{endpoint.redacted_url}: {reason}") from None
         self.host = self._uri.host
         self.secure = self._uri.secure
-        self.addresses = Addresses(self.host, self._uri.port)
+        self._proxy = endpoint.proxy
+        self.via = "" if self._proxy is None else f"proxy {self._proxy.name}: "
+        nearest = self._proxy or self._uri
+        self.addresses = Addresses(nearest.host, nearest.port)
         self._ticket: ssl.SSLSession | None = None
         self._ticket_s = 0.0
         self._subprotocols = [Subprotocol(name) for name in endpoint.subprotocols] or None
@@ -45,6 +52,14 @@ class Entrance:
         for name, value in endpoint.headers:
             request.headers[name] = value
         self._head = tuple(request.serialize().split(protocol.key.encode(), 1))
+
+    def tunnel(self) -> Tunnel | None:
+        """One more way through the proxy, to be asked for; None without a proxy.
+
+        Raises:
+            ConnectError: no host can have this name.
+        """
+        return None if self._proxy is None else Tunnel(self._proxy, self.host, self._uri.port)
 
     def tls(self) -> Tls:
         """The client's side of one more TLS connection."""

@@ -24,6 +24,7 @@ from bench.session.refusal import ConnectError, refusal
 from bench.session.stamps import StampClock
 from bench.session.tls import Tls
 from bench.session.transport import RECEIVE_BYTES, Transport
+from bench.session.tunnel import Tunnel
 
 
 class Opening:
@@ -46,17 +47,19 @@ class Opening:
         self._kernel_stamps = False
         self._stage: Callable[[], Transport | None] = self._finish_connecting
         self._unsent = b""
+        self._tunnel: Tunnel | None = None
+        self._via = entrance.via
         self._tls: Tls | None = None
         self._protocol = entrance.protocol()
         self._received = b""
         self._parsed_bytes = 0
-        host = entrance.host
+        who = self._via or f"host {entrance.host!r}: "
         try:
             self._addresses = entrance.addresses.next()
         except socket.gaierror as error:
-            raise ConnectError("dns", f"host {host!r}: {error.strerror}") from None
+            raise ConnectError("dns", f"{who}{error.strerror}") from None
         except (OSError, UnicodeError) as error:  # no resolver; a label too long or empty
-            raise ConnectError("dns", f"host {host!r}: {error}") from None
+            raise ConnectError("dns", f"{who}{error}") from None
         self._connect()
 
     def fileno(self) -> int:
@@ -77,7 +80,7 @@ class Opening:
         """Do what the socket is ready for; the transport once it is open.
 
         Raises:
-            ConnectError: the target does not accept the upgrade.
+            ConnectError: the target, or the proxy before it, does not let us in.
         """
         try:
             if self._unsent:
@@ -87,7 +90,7 @@ class Opening:
             return None
         except OSError as error:
             self.give_up()
-            raise ConnectError("closed", error.strerror or str(error)) from None
+            raise ConnectError("closed", f"{self._via}{error.strerror or error}") from None
         except BaseException:
             self.give_up()
             raise
@@ -97,7 +100,7 @@ class Opening:
         connecting = self._stage == self._finish_connecting
         self.give_up()
         awaited = "connection" if connecting else "answer"
-        return ConnectError("timeout", f"no {awaited} within {self._timeout_s:g} s")
+        return ConnectError("timeout", f"{self._via}no {awaited} within {self._timeout_s:g} s")
 
     def give_up(self) -> None:
         """Close the socket; harmless once the transport has it."""
@@ -113,11 +116,12 @@ class Opening:
                 error = self._start_connecting(self._addresses.pop(0))
             except OSError as problem:  # no descriptor left, no such family on this host
                 self.give_up()
-                raise ConnectError("refused", problem.strerror or str(problem)) from None
+                words = problem.strerror or str(problem)
+                raise ConnectError("refused", f"{self._via}{words}") from None
             if error in {0, errno.EINPROGRESS}:
                 return
         self.give_up()
-        raise ConnectError("refused", os.strerror(error))
+        raise ConnectError("refused", f"{self._via}{os.strerror(error)}")
 
     def _start_connecting(self, address: Address) -> int:
         self.give_up()
@@ -131,9 +135,26 @@ class Opening:
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             if not self._addresses:
-                raise ConnectError("refused", os.strerror(error))
+                raise ConnectError("refused", f"{self._via}{os.strerror(error)}")
             self._connect()
-        elif self._entrance.secure:
+            return
+        self._tunnel = self._entrance.tunnel()
+        if self._tunnel is None:
+            self._greet()
+        else:
+            self._stage = self._pass_proxy
+            self._send(self._tunnel.request)
+
+    def _pass_proxy(self) -> None:
+        tunnel = self._tunnel
+        assert tunnel is not None
+        if tunnel.receive(self._read_head()):
+            self._via = ""
+            self._greet()
+
+    def _greet(self) -> None:
+        """Say the first words to the host itself."""
+        if self._entrance.secure:
             self._tls = self._entrance.tls()
             self._stage = self._shake_hands
             _, hello = self._tls.shake_hands()
@@ -161,16 +182,9 @@ class Opening:
         self._send(answer)
 
     def _read_answer(self) -> Transport | None:
-        """Read the answer's head and not a byte more; what came behind it all the same.
-
-        What follows it belongs to the first message, which must be read with its own stamp. TLS
-        records can't be split so.
-        """
+        """Read the answer's head; over TLS what came behind it, too, as records can't be split."""
         tls, protocol = self._tls, self._protocol
-        size = RECEIVE_BYTES
-        if tls is None:
-            size = _head_bytes(self._socket.recv(size, socket.MSG_PEEK)) or 1
-        data = self._socket.recv(size)
+        data = self._read_head() if tls is None else self._socket.recv(RECEIVE_BYTES)
         if data:
             self._received += data if tls is None else tls.decrypt(data)
             self._parse()
@@ -184,6 +198,14 @@ class Opening:
         if not data:
             raise ConnectError("closed", "connection closed before the upgrade")
         return None
+
+    def _read_head(self) -> bytes:
+        """Read what there is of an HTTP answer's head, and not a byte more.
+
+        What follows it belongs to the first message, which must be read with its own stamp.
+        """
+        size = _head_bytes(self._socket.recv(RECEIVE_BYTES, socket.MSG_PEEK)) or 1
+        return self._socket.recv(size)
 
     def _parse(self) -> None:
         protocol, received = self._protocol, self._received

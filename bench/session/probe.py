@@ -41,21 +41,26 @@ def probe_target(endpoint: Endpoint, dialect: Dialect, timeout_s: float) -> None
     try:
         transport = open_transport(endpoint, StampClock(), timeout_s)
     except ConnectError as error:
-        raise Problem(
-            f"{endpoint.redacted_url}: {error} ({error.kind}); {_mend(error.kind, dialect)}"
-        ) from None
+        mend = _mend(error.kind, endpoint, dialect)
+        raise Problem(f"{endpoint.redacted_url}: {error} ({error.kind}); {mend}") from None
     transport.start_closing()
     transport.drop()
 
 
-def _mend(kind: str, dialect: Dialect) -> str:
+def _mend(kind: str, endpoint: Endpoint, dialect: Dialect) -> str:
+    if kind == "proxy_407":
+        return "give HTTPS_PROXY a user that it accepts: http://USER:PASSWORD@HOST:PORT"
+    if kind.startswith("proxy_") or (endpoint.proxy is not None and kind in {"refused", "dns"}):
+        return "check the proxy in HTTPS_PROXY, or list the target's host in NO_PROXY"
     if kind == "refused":
         return "is the server running? `rtbench serve` starts the embedded one"
     if kind in {"http_401", "http_403"}:
-        variable = dialect.key_variable
-        if variable is None:
+        if endpoint.authorised_by:
+            variable = " and ".join(endpoint.authorised_by)
+            return f"set {variable} to a key that the target accepts"
+        if dialect.key_variable is None:
             return "give it the key it wants, such as --header 'Authorization: Bearer ${MY_KEY}'"
-        return f"set {variable} to a key that the target accepts"
+        return f"set {dialect.key_variable} to a key that the target accepts"
     if kind == "http_404":
         return "check the path of --host"
     if kind == "tls":

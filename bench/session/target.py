@@ -9,8 +9,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from bench.dialects.base import Dialect, Endpoint, SessionType
-from bench.dialects.headers import read_header
+from bench.dialects.headers import Header, read_header
 from bench.problem import Problem
+from bench.session.proxy import find_proxy
 
 
 def target_endpoint(
@@ -24,38 +25,44 @@ def target_endpoint(
     """Where a session for `model` on `host` is opened, with the environment's key if it has one.
 
     `headers` are lines 'Name: value' whose ${VARIABLE} come from the environment; one takes
-    the place of the dialect's own header of that name.
+    the place of the dialect's own header of that name, whose variable then counts for nothing.
+    What leaves this machine goes through the proxy that the environment names, if any.
 
     Raises:
-        Problem: `host` is no WebSocket URL, a header is none, or the key cannot or must not be
-            sent to it.
+        Problem: `host` is no WebSocket URL, a header is none or is given twice, a variable of
+            it is unset, there are two authorisations, or the key or the proxy cannot or must
+            not be used.
     """
-    endpoint = dialect.endpoint(host, model, os.environ, session_type)
-    for line in headers:
-        endpoint = _with_header(endpoint, line)
-    if endpoint.secrets and endpoint.url.startswith("ws://") and not is_loopback(host):
+    endpoint = dialect.endpoint(host, model, os.environ, session_type, _read_lines(headers))
+    if is_loopback(host):
+        return endpoint  # a proxy would carry off what is meant to stay here
+    if endpoint.secrets and endpoint.url.startswith("ws://"):
         raise Problem(
             f"--host {endpoint.redacted_url}: would carry the key in {endpoint.secrets[0]} "
             "unencrypted; use wss://, or unset the variable"
         )
-    return endpoint
+    return replace(endpoint, proxy=find_proxy(endpoint.url))
 
 
-def _with_header(endpoint: Endpoint, line: str) -> Endpoint:
-    name, colon, value = line.partition(":")
-    if not colon:
-        raise Problem("--header: there is no colon in it; write 'Name: value'")
-    header = read_header(name.strip(), value.strip(), "--header")
-    filled = header.value.fill(os.environ)
-    if filled is None:
-        variables = ", ".join(header.value.variables)
-        raise Problem(f"--header {header.name}: {variables} is not set; export it first")
-    others = [pair for pair in endpoint.headers if pair[0].lower() != header.name.lower()]
-    return replace(
-        endpoint,
-        headers=(*others, (header.name, filled)),
-        secrets=(*endpoint.secrets, *header.value.variables),
-    )
+def _read_lines(lines: Sequence[str]) -> list[Header]:
+    """Headers all of whose variables are set, each name once."""
+    headers: dict[str, Header] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise Problem("--header: there is no colon in it; write 'Name: value'")
+        header = read_header(name.strip(), value.strip(), "--header")
+        unset = header.value.unset(os.environ)
+        if unset:
+            state, them = ("is", "it") if len(unset) == 1 else ("are", "them")
+            raise Problem(
+                f"--header {header.name}: {' and '.join(unset)} {state} not set; "
+                f"export {them} first"
+            )
+        if header.name.lower() in headers:
+            raise Problem(f"--header {header.name}: is given twice; drop either")
+        headers[header.name.lower()] = header
+    return list(headers.values())
 
 
 def is_loopback(host: str) -> bool:

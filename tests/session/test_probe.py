@@ -8,10 +8,12 @@ import pytest
 from rich.console import Console
 from websockets.frames import Opcode
 
+from bench.dialects.base import Endpoint, Proxy
 from bench.dialects.openai import OPENAI
 from bench.problem import Problem
 from bench.session import doctor
 from bench.session.probe import Check, check_host, probe_target
+from bench.session.target import target_endpoint
 
 from .loopback import Peer, listener, read_head, upgrade_response
 
@@ -127,3 +129,49 @@ def test_the_doctor_refuses_what_is_no_url(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(doctor, "check_host", list)
     with pytest.raises(Problem, match="--host"):
         doctor.examine("nonsense", Console())
+
+
+def test_a_key_from_elsewhere_names_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(sock: socket.socket) -> None:
+        with sock:
+            read_head(sock)
+            sock.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
+    monkeypatch.setenv("MY_TOKEN", "SECRET")
+    with listener(script) as port:
+        endpoint = target_endpoint(
+            OPENAI,
+            f"ws://127.0.0.1:{port}",
+            "m",
+            headers=["X-Team: ${MY_TOKEN}", "Authorization: ${MY_TOKEN}"],
+        )
+        with pytest.raises(Problem, match="set MY_TOKEN to a key that the target accepts"):
+            probe_target(endpoint, OPENAI, 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "mend"),
+    [
+        (b"HTTP/1.1 407 No\r\n\r\n", r"\(proxy_407\); give HTTPS_PROXY a user that it accepts"),
+        (b"HTTP/1.1 503 No\r\n\r\n", r"\(proxy_503\); check the proxy in HTTPS_PROXY"),
+    ],
+)
+def test_a_proxy_that_refuses_points_at_its_variable(answer: bytes, mend: str) -> None:
+    def script(sock: socket.socket) -> None:
+        with sock:
+            read_head(sock)
+            sock.sendall(answer)
+
+    with listener(script) as port:
+        endpoint = Endpoint("wss://voice.example/x", (), proxy=Proxy("127.0.0.1", port))
+        with pytest.raises(Problem, match=mend):
+            probe_target(endpoint, OPENAI, 5)
+
+
+def test_a_proxy_that_is_not_there_points_at_its_variable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    endpoint = Endpoint("wss://voice.example/x", (), proxy=Proxy("127.0.0.1", port))
+    with pytest.raises(Problem, match=r"\(refused\); check the proxy in HTTPS_PROXY"):
+        probe_target(endpoint, OPENAI, 5)

@@ -11,12 +11,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.audio.catalogue import Catalogue
+from bench.dialects.base import Proxy
 from bench.problem import Problem
 from bench.session import call as call_module
 from bench.session.refusal import ConnectError
@@ -405,6 +407,16 @@ class TestOpening:
         caller = stage.caller(port)
         assert self.failure(stage, caller)[0] == "refused"
         assert caller.note_kinds() == ["connect_started", "connect_failed"]
+
+    def test_a_proxy_that_is_not_there(self, stage: Stage) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            proxy = Proxy("127.0.0.1", listening.getsockname()[1], f"Basic {KEY}")
+        caller = stage.caller(1)
+        call = caller.session._call
+        call.plan = replace(call.plan, endpoint=replace(call.plan.endpoint, proxy=proxy))
+        kind, message = self.failure(stage, caller)
+        assert (kind, message) == ("refused", f"proxy {proxy.name}: Connection refused")
+        assert caller.noted("connect_started")[0]["proxy"] == proxy.name
 
     def test_an_error_instead_of_a_session(self, stage: Stage) -> None:
         def full(call: Call) -> None:

@@ -20,6 +20,10 @@ def _voice_to_voice_ms(turn: Turn) -> float | None:
     return span_ms(turn.speech_end_ns, turn.first_audible_ns) if turn.awaits_audio else None
 
 
+def _waited_to_hear_ms(turn: Turn) -> float | None:
+    return None if turn.audibility_lost else waited_for_audio_ms(turn.speech_end_ns, turn)
+
+
 def _endpointing_delay_ms(turn: Turn) -> float | None:
     return span_ms(turn.speech_end_ns, turn.speech_stopped_ns) if turn.detected else None
 
@@ -91,7 +95,7 @@ LATENCIES: tuple[Metric, ...] = (
         "without a playout buffer: leading silence in the reply's audio counts.",
         f"speech end by {_SINCE_SPEECH_END}; audio deltas as received, decoded and played",
         _voice_to_voice_ms,
-        lambda turn: waited_for_audio_ms(turn.speech_end_ns, turn),
+        _waited_to_hear_ms,
     ),
     Metric(
         "endpointing_delay_ms",

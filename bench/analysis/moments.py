@@ -179,16 +179,32 @@ class ResponseMoments:
     def first_audible_ns(self) -> int | None:
         """First audible sample in a player that plays each delta as soon as it can.
 
-        It has no playout buffer; see voice_to_voice_ms in bench.analysis.metrics.
+        It has no playout buffer; see voice_to_voice_ms in bench.analysis.metrics. None where
+        all is silent, or `audibility_lost`.
         """
         playhead_ns = 0
         for delta in self.deltas:
-            audio_ms = delta.audio_ms or 0.0
+            if not delta.audio_ms:
+                continue
+            if delta.silence_ms is None:
+                return None
             starts_ns = max(delta.at_ns, playhead_ns)
-            if delta.silence_ms is not None and delta.silence_ms < audio_ms:
+            if delta.silence_ms < delta.audio_ms:
                 return starts_ns + round(delta.silence_ms * MS)
-            playhead_ns = starts_ns + round(audio_ms * MS)
+            playhead_ns = starts_ns + round(delta.audio_ms * MS)
         return None
+
+    @property
+    def audibility_lost(self) -> bool:
+        """Whether it may have become audible in a delta of which not all was kept."""
+        for delta in self.deltas:
+            if not delta.audio_ms:
+                continue
+            if delta.silence_ms is None:
+                return True
+            if delta.silence_ms < delta.audio_ms:
+                return False
+        return False
 
     def note_text(self, at_ns: int | None) -> None:
         """Take in a piece of its transcript; the first one counts."""

@@ -63,6 +63,8 @@ class Turn:
     response_created_ns: int | None
     first_audio_ns: int | None
     first_audible_ns: int | None
+    audibility_lost: bool
+    """Whether the reply may have become audible in a message that was too long to keep whole."""
     last_audio_ns: int | None
     response_done_ns: int | None
     transcript_done_ns: int | None

@@ -32,7 +32,6 @@ class SessionRecord:
     session_updated_ns: int | None = None
     failed_ns: int | None = None
     failed_class: str | None = None
-    closed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +156,7 @@ def _turn(moments: TurnMoments, warm_until_ns: int | None, prices: Prices | None
         response_created_ns=None if reply is None else reply.created_ns,
         first_audio_ns=None if reply is None else reply.first_audio_ns,
         first_audible_ns=None if reply is None else reply.first_audible_ns,
+        audibility_lost=reply is not None and reply.audibility_lost,
         last_audio_ns=None if reply is None else reply.last_audio_ns,
         response_done_ns=None if reply is None else reply.done_ns,
         transcript_done_ns=_transcript_done_ns(moments, end),
@@ -262,7 +262,6 @@ def _session(session_id: str, rows: Sequence[EventRow]) -> SessionRecord:
         return first[kind].at_ns if kind in first else None
 
     failed = parsed(first[Kind.CONNECT_FAILED].detail) if Kind.CONNECT_FAILED in first else {}
-    closed = parsed(first[Kind.CLOSED].detail) if Kind.CLOSED in first else {}
     return SessionRecord(
         session_id=session_id,
         connect_started_ns=at_ns(Kind.CONNECT_STARTED),
@@ -270,5 +269,4 @@ def _session(session_id: str, rows: Sequence[EventRow]) -> SessionRecord:
         session_updated_ns=at_ns(Kind.SESSION_UPDATED),
         failed_ns=at_ns(Kind.CONNECT_FAILED),
         failed_class=text(failed.get("class")),
-        closed_by=text(closed.get("by")),
     )

@@ -36,7 +36,8 @@ class EventRow(NamedTuple):
     """Audio delta: duration of its audio. Utterance: its position on the audio clock."""
     silence_ms: float | None
     """Audio delta: silence before its first audible sample, all of audio_ms when there is none;
-    None once the response was heard, because nothing after that is decoded."""
+    None once the response was heard, because nothing after that is decoded, and from a delta on
+    that is silent up to where the middle of its message, over 256 KiB, was not kept."""
     item_id: str | None
     response_id: str | None
     server_ms: float | None

@@ -25,13 +25,15 @@ _BEGUN_ESCAPE_BYTES = 5  # of JSON's `\u00e9`: what is left of it would pass for
 class Message(NamedTuple):
     """One whole message: when its last byte arrived, and when we read it.
 
-    `elided_bytes` of Base64 were left out of the middle of `data`, when it was very long.
+    `elided_bytes` of Base64 were left out of the middle of `data` at `elided_at`, when it was very
+    long.
     """
 
     data: bytes | bytearray
     at_ns: int
     read_ns: int
     elided_bytes: int = 0
+    elided_at: int = 0
 
 
 class Inbox:
@@ -157,6 +159,7 @@ class _LongText:
     def __init__(self, size_bytes: int) -> None:
         self.left_bytes = size_bytes
         self._elided_bytes = 0
+        self._elided_at = 0
         self._kept = bytearray()
         self._tail = bytearray()
         self._settled = False  # text came after what was elided: only one gap is made
@@ -177,13 +180,15 @@ class _LongText:
             and not piece.translate(None, _BASE64)
         ):
             self._elided_bytes += len(piece)
+            self._elided_at = len(self._kept)  # which grows no more until the gap is settled
         else:
             self._settled = self._elided_bytes > 0
             self._kept += piece
 
     def message(self, at_ns: int, read_ns: int) -> Message:
         """The message, once nothing of it is left to come."""
-        return Message(self._kept + self._tail, at_ns, read_ns, self._elided_bytes)
+        data = self._kept + self._tail
+        return Message(data, at_ns, read_ns, self._elided_bytes, self._elided_at)
 
 
 def _find_payload(data: bytes, place: int) -> tuple[int, int]:

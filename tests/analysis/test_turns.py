@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.outcomes import OUTCOMES
+from bench.analysis.turn_figures import TurnFigures
 from bench.analysis.turns import assemble_session
 from bench.dialects.base import Kind
 
@@ -68,7 +70,7 @@ def test_session_instants(golden):
     session = assemble_session(golden["clean"]).session
     assert METRICS["connect_ms"].measure(session) == 50
     assert METRICS["setup_ms"].measure(session) == 100
-    assert (session.closed_by, session.failed_class) == ("client", None)
+    assert session.failed_class is None
 
 
 def test_a_failed_connect(new_trace):
@@ -139,6 +141,37 @@ def test_turns_without_audio_are_censored(golden, name, outcome, bound_ms):
     assert measured(turn)["ttfa_ms"] is None
     assert METRICS["ttfa_ms"].bound(turn) == bound_ms
     assert METRICS["voice_to_voice_ms"].bound(turn) == bound_ms
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "first_audible_ms", "missing"),
+    [(100, None, 0), (None, None, 1), (40, 3_940, 0)],
+)
+def test_a_reply_that_was_perhaps_heard_where_nothing_was_kept_is_missing(
+    new_trace, silence_ms, first_audible_ms, missing
+):
+    """Of a message too long to keep its silence may be unknown: no bound is known, either."""
+    trace = new_trace()
+    trace.utterance(0, 1000)
+    trace.stop("item_0", 3540, 3500)
+    trace.add(Kind.RESPONSE_CREATED, 3560, response_id="resp_0")
+    trace.delta("resp_0", 3800, 100, 100)
+    trace.delta("resp_0", 3900, 100, silence_ms)
+    trace.delta("resp_0", 3990, 100, 0 if silence_ms is None else None)
+    if silence_ms == 100:
+        trace.rows.pop()
+    trace.done("resp_0", 4000)
+    trace.ended(0, 4400)
+    turn = only_turn(trace.rows)
+    assert turn.first_audible_ns == (first_audible_ms and trace.ns(first_audible_ms))
+    spread = TurnFigures.of([turn]).spread("voice_to_voice_ms", np.ones(1, dtype=bool))
+    censored = int(silence_ms == 100)
+    assert (spread.n, spread.censored, spread.missing) == (
+        1 - censored - missing,
+        censored,
+        missing,
+    )
+    assert measured(turn)["ttfa_ms"] == 800
 
 
 def test_never_heard_waited_for_a_stop_and_not_for_a_response(golden):

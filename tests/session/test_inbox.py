@@ -299,6 +299,9 @@ def gap(message: Message, text: bytes) -> tuple[int, int]:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if text.startswith(kept[:middle]) else (low, middle - 1)
     assert text.endswith(kept[low:])
+    at = message.elided_at
+    assert text.startswith(kept[:at])
+    assert text.endswith(kept[at:])
     return low, low + message.elided_bytes
 
 
@@ -385,7 +388,7 @@ def test_a_message_is_whole_up_to_a_length(place: str, more: int) -> None:
 def test_a_long_message_of_one_read_is_whole() -> None:
     text = b"A" * (LONG_BYTES + 5)
     (message,) = take(frame(text), len(text) + 100)
-    assert message == (text, 0, 0, 0)
+    assert (message.data, message.elided_bytes) == (text, 0)
 
 
 @pytest.mark.parametrize("odd", [" ", '\\"', "é", "-", "_", "=", "\\n", "\\/", "\\u00e9", "."])

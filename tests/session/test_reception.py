@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from bench.audio.codec import PCM16
 from bench.dialects.base import Kind
 from bench.dialects.openai import OPENAI
 from bench.runs.recorder import Recorder
-from bench.session.inbox import Message
+from bench.session.inbox import Inbox, Message
 from bench.session.reception import Reception
 
-from .loopback import recorded
+from .loopback import frame, recorded
 
 
 class Desk:
@@ -34,7 +37,29 @@ class Desk:
         message = {"type": "response.output_audio.delta", "delta": text}
         if response_id is not None:
             message["response_id"] = response_id
-        event, audio_ms = self.reception.take(Message(json.dumps(message).encode(), 5, 6), 0)
+        return self.take(Message(json.dumps(message).encode(), 5, 6))
+
+    def long_delta(self, audio: bytes, response_id: str | None = "r1") -> tuple[Any, Any]:
+        """As `delta`, of a message so long that its middle is not kept."""
+        return self.long_text(base64.b64encode(audio).decode(), response_id)
+
+    def long_text(self, text: str, response_id: str | None = "r1") -> tuple[Any, Any]:
+        """As `long_delta`, of Base64 as it is written in JSON."""
+        event = f'{{"type":"response.output_audio.delta","delta":"{text}"'
+        event += "}" if response_id is None else f',"response_id":"{response_id}"}}'
+        stream = frame(event.encode())
+        limit = 2**26
+        uri = parse_uri("ws://host/")
+        inbox = Inbox(ClientProtocol(uri, state=State.OPEN, max_size=limit), limit)
+        messages: list[Message] = []
+        for place in range(0, len(stream), 65_536):
+            messages += inbox.feed(stream[place : place + 65_536], 5, 6)
+        (message,) = messages
+        assert message.elided_bytes > 0
+        return self.take(message)
+
+    def take(self, message: Message) -> tuple[Any, Any]:
+        event, audio_ms = self.reception.take(message, 0)
         row = recorded(self.recorder)[-1]
         assert event.kind is Kind.OUTPUT_AUDIO_DELTA
         assert row.audio_ms == audio_ms
@@ -125,3 +150,39 @@ def test_a_malformed_message_is_recorded_with_what_it_was() -> None:
     row = recorded(desk.recorder)[0]
     assert row.type == ""
     assert json.loads(row.detail or "")["raw"] == "\ufffd{"
+
+
+class TestLongMessage:
+    """What of a very long message was kept says less about its silence than about its length."""
+
+    def test_what_is_audible_before_the_gap_is_known(self) -> None:
+        desk = Desk()
+        assert desk.long_delta(silence(400) + sound(9_600)) == (10_000, 400)
+        assert desk.delta(sound(20)) == (20, None)
+
+    @pytest.mark.parametrize("sound_at_ms", [5_000, 9_800, 10_000])
+    def test_silence_that_goes_on_into_the_gap_is_not_known(self, sound_at_ms: int) -> None:
+        desk = Desk()
+        desk.delta(silence(20))
+        audio = silence(sound_at_ms) + sound(10_000 - sound_at_ms)
+        assert desk.long_delta(audio) == (10_000, None)
+        assert desk.delta(sound(20)) == (20, None)
+        assert desk.delta(sound(20), "r2") == (20, 0)
+
+    def test_a_response_without_an_id_is_no_wiser(self) -> None:
+        desk = Desk()
+        assert desk.long_delta(silence(10_000) + b"\0", None)[1] is None
+        assert desk.delta(b"\0" + sound(20), None)[1] == pytest.approx(1 / 24)
+
+    def test_a_sample_that_was_cut_before_it_moves_nothing(self) -> None:
+        desk = Desk()
+        desk.delta(silence(20) + b"\0")
+        assert desk.long_delta(b"\0" + silence(400) + sound(9_600))[1] == pytest.approx(
+            400 + 1 / 24
+        )
+
+    def test_where_the_gap_lies_is_not_known_of_text_with_escapes(self) -> None:
+        text = base64.b64encode(PCM16.encode(np.full(240_000, 32_767, np.int16))).decode()
+        assert text[0] == "/"
+        assert Desk().long_text(text) == (10_000, 0)
+        assert Desk().long_text(text.replace("3/", "3\\/", 1)) == (10_000, None)

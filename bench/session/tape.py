@@ -115,7 +115,8 @@ class TurnTape:
     @property
     def hushed_ns(self) -> int | None:
         """When the player was last stopped."""
-        hushes = [at_ns for text, at_ns in zip(self._texts, self._at_ns, strict=True) if not text]
+        pieces = zip(self._texts, self._at_ns, strict=True)
+        hushes = [at_ns for text, at_ns in pieces if text is None]
         return hushes[-1] if hushes else None
 
     def add(self, text: str, at_ns: int, of: str | None) -> None:

@@ -284,3 +284,18 @@ def test_a_session_that_never_had_a_microphone_keeps_nothing() -> None:
     session.say("hello", 100)
     session.delta("a", 500, 100)
     assert session.end(900) == []
+
+
+@pytest.mark.parametrize("empty_ms", [None, 2_900])
+def test_a_piece_with_nothing_in_it_hushes_nobody(empty_ms: int | None) -> None:
+    session = Session()
+    session.say("hello", 100)
+    session.create("a", 450)
+    session.delta("a", 500, 900)
+    session.end(790, TurnEnd.TALKED_OVER)
+    session.say("stop", 800)
+    if empty_ms is not None:
+        session.receive(Kind.OUTPUT_AUDIO_DELTA, empty_ms, "", response_id="a", item_id="i")
+    first, _ = session.end(5_000, TurnEnd.WATCHDOG)
+    assert first.hushed_ns is None
+    assert len(stereo(first, clip).samples) == 1_900 * 24  # half a second more than was heard

@@ -79,13 +79,24 @@ def test_a_mistake_in_one_would_be_found(tmp_path: Path) -> None:
     assert 'expected "str"' in done.stdout
 
 
-def test_the_example_of_ones_own_is_typed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("clip", "complaints"), [('"short"', ""), ("1", 'expected "str"')])
+def test_the_example_of_ones_own_is_typed(tmp_path: Path, clip: str, complaints: str) -> None:
+    """In a folder that knows nothing of the repository, as its reader would check it."""
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"(?s)```python\n(.*?)```", readme)
-    own = tmp_path / "lights.py"
-    own.write_text(example, encoding="utf-8")
-    done = mypy(own)
-    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "lights.py").write_text(example.replace('"short"', clip), encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "lights.py"]
+    cache = ROOT / ".mypy_cache" / "outside"
+    done = subprocess.run(
+        [*command, f"--cache-dir={cache}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == (1 if complaints else 0), done.stdout + done.stderr
+    assert complaints in done.stdout
 
 
 def question_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.report import theme
 from bench.report.theme import Chart, NoChart
-from bench.report.wording import count, number, printable, quantity
+from bench.report.wording import NARROW_SPACE, count, number, printable, quantity
 
 DRAWN = 20
 """Utterances with a bar of their own; beyond that nobody compares them by eye."""
@@ -67,7 +67,7 @@ class _Waits(NamedTuple):
 
 def where_time_goes(latency_turns: pd.DataFrame) -> Chart | NoChart:
     """The wait of a usual turn in its parts, for all turns, for the slowest, by utterance."""
-    title = "Where the time goes"
+    title = "The wait of a usual turn, in its parts"
     if not set(_NEEDED) <= set(latency_turns):
         return NoChart(title, "The turns of this folder do not tell the parts of the wait.")
     waits = _waits(latency_turns)
@@ -141,7 +141,8 @@ def _whole(waits: _Waits) -> list[Bar]:
     bars = [_bar("Every utterance", waits.parts, low, high)]
     if amount >= SLOWEST:
         slow = amount - amount // SLOWEST
-        bars.append(_bar(f"The slowest {100 // SLOWEST} %", waits.parts, slow, amount))
+        name = f"The slowest {100 // SLOWEST}{NARROW_SPACE}%"
+        bars.append(_bar(name, waits.parts[slow:], 0, amount - slow))
     return bars
 
 

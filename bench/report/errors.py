@@ -90,6 +90,8 @@ def _look_at(name: str, ended: Counter[str]) -> str:
             return OUTCOMES[outcome].look_at
     if name in _CONNECTING:
         return _CONNECTING[name]
+    if name in OUTCOMES:
+        return OUTCOMES[name].look_at
     if name.startswith("http_5"):
         return "The server's log: it was reached, and would not open a session."
     if "rate_limit" in name:

@@ -10,6 +10,7 @@ import pandas as pd
 from bench.analysis.statistics import ecdf
 from bench.report import theme
 from bench.report.data import LATENESS_EDGES_MS, Lateness
+from bench.report.percentile_curve import Percentile, cell
 from bench.report.samples import Sample, sample
 from bench.report.theme import Chart, NoChart
 from bench.report.wording import count, metric_words, number, percentile, quantity, share
@@ -20,7 +21,7 @@ _LINES: dict[str, tuple[str, Any, float]] = {
     "endpointing_delay_ms": (theme.ORANGE, (0, (6, 2)), 1.8),
     "response_latency_ms": (theme.GREEN, (0, (1.5, 1.5)), 2.0),
 }
-_PERCENTS = (5, 25, 50, 75, 90, 95, 99)
+_PERCENTILES = tuple(Percentile(part, 100) for part in (5, 25, 50, 75, 90, 95, 99))
 
 
 def distributions(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Chart | NoChart:
@@ -78,7 +79,7 @@ def distributions(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Chart
         svg = theme.to_svg(drawing, "distribution", title)
     caption = " ".join(
         f"{metric_words(name).label}: half within {values.percentile_words(50)}, "
-        f"95 % within {values.percentile_words(95)} (N = {number(len(values.values))})."
+        f"95 % within {cell(values, Percentile(95, 100))}, N = {number(len(values.values))}."
         for name, values in samples.items()
     )
     if any(values.censored for values in samples.values()):
@@ -88,12 +89,12 @@ def distributions(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Chart
         title,
         caption,
         svg,
-        ["metric", "N", *(f"p{q}" for q in _PERCENTS)],
+        ["metric", "N", *(which.name for which in _PERCENTILES)],
         [
             [
                 metric_words(name).label,
                 number(len(s.values)),
-                *(s.percentile_words(q) for q in _PERCENTS),
+                *(cell(s, which) for which in _PERCENTILES),
             ]
             for name, s in samples.items()
         ],

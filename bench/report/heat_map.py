@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.report import theme
 from bench.report.theme import Chart, NoChart
-from bench.report.wording import count, number, quantity
+from bench.report.wording import count, metric_words, number
 
 FEWEST = 20
 """Measured turns with audio from which cells say more than the points of the figure above."""
@@ -30,6 +30,7 @@ _SHADES = (0.16, 0.34, 0.54, 0.76, 1.0)
 _NICE_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _DAY_S = 86_400
 _PER_DECADE = 10
+_NAME: dict[str, Any] = {"fontsize": 10, "color": theme.MUTED, "pad": 8}
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -47,7 +48,7 @@ class _Map(NamedTuple):
 
 def heat_map(latency_turns: pd.DataFrame, duration_s: float) -> Chart | NoChart:
     """Turns by the second their speech ended and by ttfa; those without audio in a row on top."""
-    title = "Time to first audio by time, turn for turn"
+    title = "How many turns waited how long, and when"
     placed = latency_turns.dropna(subset=["since_start_s"])
     heard = placed.dropna(subset=["ttfa_ms"])
     if len(heard) < FEWEST:
@@ -72,7 +73,7 @@ def heat_map(latency_turns: pd.DataFrame, duration_s: float) -> Chart | NoChart:
             for spine in top.spines.values():
                 spine.set_visible(False)
         else:
-            axes = drawing.subplots(gridspec_kw=place)
+            top = axes = drawing.subplots(gridspec_kw=place)
         _paint(axes, drawn.cells, drawn.time_s, drawn.wait_ms, begins)
         axes.set_xlim(0, drawn.time_s[-1])
         theme.thousands(axes.xaxis)
@@ -84,7 +85,7 @@ def heat_map(latency_turns: pd.DataFrame, duration_s: float) -> Chart | NoChart:
         else:
             theme.thousands(axes.yaxis)
         theme.axis_titles(axes, x="seconds since start")
-        drawing.text(0.01, 0.9, "ms", color=theme.MUTED, va="top")
+        top.set_title(f"{metric_words('ttfa_ms').label}, ms", loc="left", **_NAME)
         drawing.legend(
             handles=_scale(begins, most),
             title="turns in a cell:",
@@ -104,7 +105,7 @@ def heat_map(latency_turns: pd.DataFrame, duration_s: float) -> Chart | NoChart:
         svg,
         ["from s", "to s", *_spans(drawn.wait_ms, "ms"), "no audio"],
         [
-            [number(drawn.time_s[i]), number(drawn.time_s[i + 1])]
+            [theme.tick(drawn.time_s[i]), theme.tick(drawn.time_s[i + 1])]
             + [number(int(amount)) for amount in (*row, drawn.silent[i])]
             for i, row in enumerate(drawn.cells)
         ],
@@ -214,10 +215,11 @@ def _caption(drawn: _Map, heard: int) -> str:
     fullest = int(drawn.cells[column, row])
     words = (
         f"{count(heard, 'measured turn')} with audio in {count(columns, 'column')} of "
-        f"{quantity(float(drawn.time_s[1]), 's')} and {count(rows, 'row')} of latency"
+        f"{theme.tick(float(drawn.time_s[1]))} s and {count(rows, 'row')} of latency"
         f"{' (log scale)' if drawn.log else ''}; darker or brighter is more. Most, "
         f"{count(fullest, 'turn')}, waited {_spans(drawn.wait_ms, 'ms')[row]} between second "
-        f"{number(float(drawn.time_s[column]))} and {number(float(drawn.time_s[column + 1]))}."
+        f"{theme.tick(float(drawn.time_s[column]))} and "
+        f"{theme.tick(float(drawn.time_s[column + 1]))}."
     )
     silent = int(drawn.silent.sum())
     if silent:

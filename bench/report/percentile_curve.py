@@ -85,7 +85,7 @@ def percentile_curve(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Ch
         return NoChart(title, "Percentiles need at least two measured turns with audio.")
     with theme.canvas(300) as drawing:
         axes = drawing.subplots(
-            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.735, "bottom": 0.14}
+            gridspec_kw={"left": 0.085, "right": 0.965, "top": 0.755, "bottom": 0.14}
         )
         drawn = [_draw(axes, name, values) for name, values in samples.items()]
         if not all(drawn):
@@ -110,7 +110,7 @@ def percentile_curve(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Ch
             [
                 metric_words(name).label,
                 number(len(values.values)),
-                *(_cell(values, which) for which in PERCENTILES),
+                *(cell(values, which) for which in PERCENTILES),
             ]
             for name, values in samples.items()
         ],
@@ -129,17 +129,16 @@ def _caption(samples: dict[str, Sample]) -> str:
         for name, values in samples.items()
     ]
     most = max(values.asked for values in samples.values())
-    few = [f"{w.name} {number(w.needs)}" for w in PERCENTILES if most < w.needs]
+    few = [f"{w.name} needs {number(w.needs)}" for w in PERCENTILES if most < w.needs]
     if few:
-        words.append(
-            f"Thin and grey, too few values lie beyond to lean on it: {', '.join(few)} needed."
-        )
+        words.append(f"Thin and grey: too few values lie beyond to lean on; {', '.join(few)}.")
     if any(values.censored for values in samples.values()):
         words.append("A triangle ends a line where slower turns never had audio.")
     return " ".join(words)
 
 
-def _cell(values: Sample, which: Percentile) -> str:
+def cell(values: Sample, which: Percentile) -> str:
+    """A percentile in milliseconds, and how many values it needs where there are too few."""
     few = f" (N < {number(which.needs)})" if values.asked < which.needs else ""
     return values.percentile_words(*which) + few
 

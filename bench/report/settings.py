@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,20 +16,24 @@ LISTED = 20
 
 
 class Setting(NamedTuple):
-    """What turns may be told apart by: a column of noted settings, and words for its values."""
+    """What turns may be told apart by: a column of noted settings, and words for its values.
+
+    `say` says a value in a sentence, `show` under the title.
+    """
 
     column: str
     title: str
-    say: Callable[[Any], str]
+    say: str
+    show: str = "{}"
 
 
 _DETECTION = "detection"
 SETTINGS = (
-    Setting("caller", "Caller", lambda value: f"callers of class {value}"),
-    Setting("codec", "Codec", lambda value: f"codec {value}"),
-    Setting("chunk_ms", "Frames", lambda value: f"frames of {value:g} ms"),
-    Setting(_DETECTION, "Turn detection", lambda value: f"turn detection {value}"),
-    Setting("modality", "Replies", lambda value: f"replies as {value}"),
+    Setting("caller", "Caller", "callers of class {}"),
+    Setting("codec", "Codec", "codec {}"),
+    Setting("chunk_ms", "Frames", "frames of {:g} ms", "{:g} ms"),
+    Setting(_DETECTION, "Turn detection", "turn detection {}"),
+    Setting("modality", "Replies", "replies as {}"),
 )
 
 _ASKED = {
@@ -79,11 +83,7 @@ def by_setting(
     if not measured.any():
         return BySetting(_shared(settings, options), [])
     turns, settings = turns[measured], settings[measured]
-    tables = [
-        _table(setting, turns, settings[setting.column], metrics)
-        for setting in SETTINGS
-        if len(_values(settings, setting.column)) > 1
-    ]
+    tables = [_table(alike, turns, settings, metrics) for alike in _that_differ(settings)]
     return BySetting(_shared(settings, options), tables)
 
 
@@ -99,20 +99,37 @@ def _shared(settings: pd.DataFrame, options: Mapping[str, Any]) -> str:
         if len(values) == 1:
             asked = _ASKED.get(str(values[0]), ()) if setting.column == _DETECTION else ()
             known = [f"{name} {options[name]}" for name in asked if options.get(name) is not None]
-            words.append(setting.say(values[0]) + (f" ({', '.join(known)})" if known else ""))
+            words.append(
+                setting.say.format(values[0]) + (f" ({', '.join(known)})" if known else "")
+            )
     return printable(", ".join(words))
 
 
+def _that_differ(settings: pd.DataFrame) -> list[list[Setting]]:
+    """Settings with more than one value; those that tell the same turns apart together."""
+    alike: dict[bytes, list[Setting]] = {}
+    for setting in SETTINGS:
+        if len(_values(settings, setting.column)) > 1:
+            codes, _ = pd.factorize(settings[setting.column])
+            alike.setdefault(codes.tobytes(), []).append(setting)
+    return list(alike.values())
+
+
 def _table(
-    setting: Setting, turns: pd.DataFrame, values: pd.Series, metrics: Sequence[str]
+    alike: Sequence[Setting],
+    turns: pd.DataFrame,
+    settings: pd.DataFrame,
+    metrics: Sequence[str],
 ) -> Table:
-    groups = sorted(
-        turns.groupby(values.to_numpy(object), sort=True), key=lambda each: -len(each[1])
-    )
-    rows = [
-        _spread(printable(setting.say(value)), group, metrics) for value, group in groups[:LISTED]
-    ]
-    return Table(setting.title, rows, len(groups) - len(rows))
+    first = settings[alike[0].column].to_numpy(object)
+    groups = sorted(turns.groupby(first, sort=True), key=lambda each: -len(each[1]))
+    rows = []
+    for _, group in groups[:LISTED]:
+        held = settings.loc[group.index[0]]
+        words = ", ".join(setting.show.format(held[setting.column]) for setting in alike)
+        rows.append(_spread(printable(words), group, metrics))
+    title = ", ".join(setting.title for setting in alike)
+    return Table(title[0] + title[1:].lower(), rows, len(groups) - len(rows))
 
 
 def _spread(value: str, turns: pd.DataFrame, metrics: Sequence[str]) -> Spread:

@@ -58,7 +58,7 @@ def test_parts_are_means_of_the_usual_turns_and_add_up() -> None:
 def test_what_makes_the_slowest_slow_is_told_apart() -> None:
     usual, slow = (500.0, 300.0, 40.0), (500.0, 2000.0, 40.0)
     chart = drawn(turns(["a", "b"] * 20, [usual] * 38 + [slow] * 2))
-    assert chart.rows[1][:3] == ["The slowest 5 %", "40", "2"]
+    assert chart.rows[1][:3] == ["The slowest 5\u202f%", "2", "2"]
     assert chart.rows[1][4] == "2\u202f000\u202fms"
     assert chart.rows[0][4] == "300\u202fms"
 

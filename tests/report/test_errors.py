@@ -66,6 +66,7 @@ def test_what_to_look_at_is_what_the_turns_that_it_ended_say() -> None:
         ("http_429", OUTCOMES["rate_limited"].look_at),
         ("rate_limit_exceeded", OUTCOMES["rate_limited"].look_at),
         ("closed_by_network", OUTCOMES["disconnected"].look_at),
+        ("server_error", OUTCOMES["server_error"].look_at),
         ("malformed", OUTCOMES["protocol_error"].look_at),
     ],
 )

@@ -89,11 +89,11 @@ def test_cells_lie_where_their_turns_were() -> None:
     frame = turns([1.0] * 30 + [55.0] * 10, [310.0] * 30 + [690.0] * 10)
     chart = drawn(frame, 60.0)
     first, last = chart.rows[0], chart.rows[-1]
-    assert first[:2] == ["0", "10.0"]
+    assert first[:2] == ["0", "10"]
     assert first[2] == "30"
     assert last[-2] == "10"
     assert "Most, 30 turns, waited 3" in chart.caption
-    assert "between second 0 and 10.0" in chart.caption
+    assert "between second 0 and 10." in chart.caption
     assert "no audio" not in chart.svg
 
 

@@ -54,7 +54,7 @@ def test_what_rests_on_too_few_values_is_grey_and_said() -> None:
     assert isinstance(chart, Chart)
     assert "p95" in chart.caption.partition("(N = 250)")[0]
     assert "p99 1" not in chart.caption.partition("(N = 250)")[0]
-    assert "p99 1\u202f000, p99.9 10\u202f000 needed" in chart.caption
+    assert "p99 needs 1\u202f000, p99.9 needs 10\u202f000." in chart.caption
     assert "too few values beyond" in chart.svg
     assert "var(--axis)" in chart.svg
     assert chart.rows[0][:2] == ["Time to first audio", "250"]

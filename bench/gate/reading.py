@@ -18,10 +18,8 @@ from bench.analysis.measures import NEEDED
 from bench.analysis.metrics import METRICS
 from bench.analysis.pairing import RunTables
 from bench.analysis.sample import Sample
-from bench.analysis.summary import summarise
-from bench.analysis.tables import turns_arrow
 from bench.problem import Problem
-from bench.report.build import load_record
+from bench.report.build import load_record, rebuild
 from bench.runs.folder import RunFolder
 
 
@@ -52,7 +50,7 @@ def read_run(path: Path) -> ReadRun:
     folder = RunFolder.open(path)
     run = folder.read_run()
     try:
-        summary, turns = _derived(folder, run)
+        summary, turns = _derived(folder)
     except Problem as problem:
         return ReadRun(path, run, {}, RunTables(pd.DataFrame(), {}), (str(problem),))
     validity = summary.get("validity") or {}
@@ -76,15 +74,12 @@ def session_samples(path: Path, names: Collection[str]) -> dict[str, Sample]:
     }
 
 
-def _derived(folder: RunFolder, run: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame]:
+def _derived(folder: RunFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     """summary.json and turns.parquet, made anew where the record is newer than they are."""
     parts = folder.path / "parts"
     whole = folder.turns_path.exists() and folder.summary_path.exists()
     if not whole or parts.is_dir() or (folder.events_path.exists() and _is_older(folder)):
-        record = load_record(folder)
-        summary = summarise(run, record, bench.__version__)
-        folder.write_table(folder.turns_path, turns_arrow(record.turns_table()))
-        folder.write_json(folder.summary_path, summary)
+        rebuild(folder.path)
     return _read_summary(folder.summary_path), _read_turns(folder.turns_path)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.sample import Codes, Floats, Sample
+from bench.analysis.statistics import nearest_rank
 
 REPLICATES = 2_000
 
@@ -61,10 +62,9 @@ def percentile_intervals(
         return {percent: _interval(known, None) for percent in percents}
     order = np.argsort(known.values, kind="stable")
     values, group = known.values[order], drawn.group[order]
-    # Integers: a rank computed in floats is one too many where it should be whole.
     sizes = drawn.total(np.bincount(group, minlength=drawn.groups)).astype(np.int64)
-    ranks = np.array([-(-percent * sizes // 100) for percent in percents for _ in range(2)])
-    places = _places(group, drawn, np.maximum(ranks, 1), _tails(confidence, replicates))
+    ranks = np.array([nearest_rank(percent, sizes) for percent in percents for _ in range(2)])
+    places = _places(group, drawn, ranks, _tails(confidence, replicates))
     ends = values[places].reshape(-1, 2).tolist()
     return {
         percent: _interval(known, (low, high))

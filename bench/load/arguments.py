@@ -28,6 +28,8 @@ def add_arguments(parser: Any, given: Mapping[str, Any] | None = None) -> None:
         from bench.load.run_defaults import read_run_defaults  # noqa: PLC0415
 
         given = read_run_defaults(parser)
+        if parser.prog == "__main__.py":  # what `rtbench run` has become
+            parser.prog = "locust"
     group = parser.add_argument_group(
         "rtbench options",
         "Of scenarios built on RealtimeUser. --host takes ws:// or wss://; keys come\n"

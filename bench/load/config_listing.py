@@ -18,7 +18,7 @@ from bench.dialects.headers import read_header
 from bench.load.config_check import SECRET_NAME, OptionPath
 from bench.load.config_file import ConfigFile, read_config
 from bench.load.config_schema import run_arguments
-from bench.load.settings import default_map, find_settings, option_name, option_names
+from bench.load.settings import default_map, find_settings, option_name, option_names, variable_of
 from bench.problem import Problem, suggest
 
 FLAG = "flag"
@@ -132,6 +132,8 @@ def _resolve_arguments(
             found.append(Resolved(name, flags[name], FLAG))
         elif name in settings:
             found.append(Resolved(name, settings[name].value, settings[name].source))
+        elif text := environment.get(variable_of((name,))):  # of what no file may set
+            found.append(Resolved(name, text, variable_of((name,))))
         else:
             found.append(Resolved(name, default, DEFAULT))
     return found

@@ -73,10 +73,13 @@ def distribution(
     )
 
 
-def nearest_rank(percent: int, count: _Count) -> _Count:
-    """The place of a percentile among `count` values in ascending order, from 1; 0 of none."""
+def nearest_rank(part: int, count: _Count, whole: int = 100) -> _Count:
+    """The place of a percentile among `count` values in ascending order, from 1; 0 of none.
+
+    The 95th is 95 of 100, the 99.9th 999 of 1,000: as a fraction it would round wrong.
+    """
     # Integers: 0.95 * 20 is 19.000000000000004 as floats, one rank too many when rounded up.
-    return -(-percent * count // 100)
+    return -(-part * count // whole)
 
 
 def _percentile(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.analysis.statistics import nearest_rank
 from bench.report.wording import NARROW_SPACE, metric_words, number, quantity
 
 
@@ -27,7 +28,7 @@ class Sample(NamedTuple):
 
         The 95th is 95 of 100, the 99.9th 999 of 1,000: as a fraction it would round wrong.
         """
-        rank = max(1, -(-part * self.asked // whole))
+        rank = max(1, nearest_rank(part, self.asked, whole))
         return float(self.values[rank - 1]) if rank <= len(self.values) else None
 
     def percentile_words(self, part: int, whole: int = 100) -> str:

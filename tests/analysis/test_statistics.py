@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.statistics import distribution, ecdf
+from bench.analysis.statistics import distribution, ecdf, nearest_rank
 
 FLOATS = st.floats(-1e6, 1e6)
 
 
-def nearest_rank(percent, ordered):
+def naive_percentile(percent, ordered):
     """Smallest element with at least percent % of all at or below its place."""
     for place, element in enumerate(ordered, start=1):
         if Fraction(place, len(ordered)) >= Fraction(percent, 100):
@@ -30,7 +31,7 @@ def test_percentiles_are_the_naive_ones(values, bounds, missing):
     ordered = [(value, False) for value in sorted(values)]
     ordered += [(max(bound, highest), True) for bound in sorted(bounds)]
     for percent, percentile in ((50, found.p50), (95, found.p95), (99, found.p99)):
-        expected = nearest_rank(percent, ordered)
+        expected = naive_percentile(percent, ordered)
         assert (percentile.value, percentile.censored) == (expected or (None, False))
     assert (found.n, found.censored, found.missing) == (len(values), len(bounds), missing)
 
@@ -92,3 +93,14 @@ def test_ecdf_ends_below_one_when_some_never_came():
     assert values.tolist() == [1, 2, 3]
     assert shares.tolist() == [0.4, 0.6, 0.8]
     assert [len(part) for part in ecdf([])] == [0, 0]
+
+
+@given(
+    part=st.integers(1, 999),
+    whole=st.sampled_from([100, 1_000]),
+    counts=st.lists(st.integers(0, 10_000_000), min_size=1),
+)
+def test_ranks_are_exact_of_any_number_alone_or_of_many_at_once(part, whole, counts):
+    ranks = [ceil(Fraction(part * count, whole)) for count in counts]
+    assert [nearest_rank(part, count, whole) for count in counts] == ranks
+    assert nearest_rank(part, np.array(counts), whole).tolist() == ranks

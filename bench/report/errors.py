@@ -94,6 +94,8 @@ def _look_at(name: str, ended: Counter[str]) -> str:
         return OUTCOMES[name].look_at
     if name.startswith("http_5"):
         return "The server's log: it was reached, and would not open a session."
+    if name.startswith("proxy_"):
+        return "The proxy before the target, as HTTPS_PROXY and NO_PROXY have it, and its log."
     if "rate_limit" in name:
         return OUTCOMES["rate_limited"].look_at
     if name.startswith("closed_by_"):

@@ -63,6 +63,7 @@ def test_what_to_look_at_is_what_the_turns_that_it_ended_say() -> None:
         ("refused", "listens"),
         ("http_401", "key"),
         ("http_503", "would not open a session"),
+        ("proxy_407", "as HTTPS_PROXY and NO_PROXY have it"),
         ("http_429", OUTCOMES["rate_limited"].look_at),
         ("rate_limit_exceeded", OUTCOMES["rate_limited"].look_at),
         ("closed_by_network", OUTCOMES["disconnected"].look_at),

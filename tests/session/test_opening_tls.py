@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.dialects.base import Endpoint
+from bench.session.addresses import Address
 from bench.session.entrance import Entrance
 from bench.session.opening import Opening, open_transport
 from bench.session.refusal import ConnectError
@@ -56,6 +57,27 @@ def test_messages_with_and_after_the_upgrade_all_arrive(monkeypatch: pytest.Monk
         assert transport.send(frame(b"x"))
         assert [m.data for m in receive(transport)] == [b"third"]
         transport.drop()
+
+
+def test_the_host_is_told_its_own_name_whatever_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE.with_name("voice_example.pem")))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE.with_name("voice_example.pem"))
+    told: list[str | None] = []
+    context.sni_callback = lambda _sock, name, _context: told.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+        resumed = threads.submit(serve_all, server, [context])
+        entrance = Entrance(Endpoint("wss://voice.example/", ()))
+        address = Address(socket.AF_INET, server.getsockname())
+        monkeypatch.setattr(entrance.addresses, "next", lambda: [address])
+        opening = Opening(entrance, StampClock(), 5)
+        while (transport := advance(opening)) is None:
+            pass
+        transport.drop()
+        assert resumed.result() == [False]
+    assert told == ["voice.example"]
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:

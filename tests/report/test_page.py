@@ -92,8 +92,10 @@ def test_every_section_is_there_once_and_in_order(page: str) -> None:
         "metrics",
         "over-time",
         "distribution",
-        "turns",
+        "breakdown",
         "utterances",
+        "settings",
+        "turns",
         "errors",
         "instrument",
         "configuration",
@@ -207,21 +209,37 @@ def test_the_waterfalls_show_the_turns_they_name(run60: Path, page: str) -> None
     heard = turns.latency_turns.dropna(subset=["ttfa_ms"]).sort_values("ttfa_ms")
     part = section(page, "turns")
     titles = re.findall(r"<h3>(.*?)</h3>", part)
-    assert titles == ["The median turn", "The slowest turn", "The failed turn", "The turn cut off"]
+    assert titles == [
+        "The median turn",
+        "The turn at p95",
+        "The slowest turn",
+        "no_reply: the failed turn",
+        "The turn cut off",
+        "Recordings",
+    ]
     worst = heard.iloc[-1]
     assert f"Session {worst.session_id}, turn {worst.turn_index}" in part
     drawn = re.findall(r"<figure.*?</figure>", part, flags=re.DOTALL)
     for metric in ("ttfa_ms", "endpointing_delay_ms", "response_latency_ms", "voice_to_voice_ms"):
         value = f"{worst[metric]:,.0f}".replace(",", NARROW_SPACE)
-        assert f">{value}{NARROW_SPACE}ms</text>" in drawn[1]
-    assert "never stopped" in drawn[2]
-    assert "pause 850" in drawn[3]
-    assert "while the caller still spoke" in drawn[3]
+        assert f">{value}{NARROW_SPACE}ms</text>" in drawn[2]
+    assert "never stopped" in drawn[3]
+    assert "pause 850" in drawn[4]
+    assert "while the caller still spoke" in drawn[4]
 
 
 def test_every_figure_has_a_title_a_description_and_a_table(page: str) -> None:
     figures = re.findall(r"<figure.*?</figure>", page, flags=re.DOTALL)
-    assert len(figures) == 7
+    names = re.findall(r'<figure id="figure-([^"]+)"', page)
+    assert len(names) == len(figures)
+    assert [name for name in names if not name.startswith("waterfall")] == [
+        "over-time",
+        "heat-map",
+        "distribution",
+        "percentiles",
+        "breakdown",
+        "pacing",
+    ]
     for figure in figures:
         assert "<h3>" in figure
         assert 'role="img"' in figure
@@ -335,6 +353,28 @@ def test_a_run_of_one_turn_shows_what_it_can(synthetic_run: Callable[..., Path])
     assert "1 measured turn with audio" in page
 
 
+@pytest.mark.parametrize(
+    ("turns", "drawn"),
+    [
+        (0, set()),
+        (1, set()),
+        (5, {"over-time", "distribution", "percentiles", "breakdown"}),
+    ],
+)
+def test_each_place_of_a_figure_has_it_or_says_why_not(
+    synthetic_run: Callable[..., Path], turns: int, drawn: set[str]
+) -> None:
+    page = page_of(synthetic_run(sessions=min(turns, 1), turns_per_session=turns, outcomes={}))
+    Page(page)
+    parts = [section(page, anchor) for anchor in ("over-time", "distribution", "breakdown")]
+    assert set(re.findall(r"<figure id=\"figure-([^\"]+)\"", "".join(parts))) == drawn
+    for part, places in zip(parts, (2, 2, 1), strict=True):
+        reasons = re.findall(r"<h3>[^<]+</h3>\s*<p>[^<]{30,}</p>", part)
+        assert part.count("<figure") + len(reasons) == places
+    for anchor in ("settings", "turns", "errors", "instrument"):
+        assert len(Page(section(page, anchor) + "</section>").text) > 60
+
+
 def test_a_run_of_failures_only_is_told_in_words(synthetic_run: Callable[..., Path]) -> None:
     page = page_of(
         synthetic_run(
@@ -343,7 +383,7 @@ def test_a_run_of_failures_only_is_told_in_words(synthetic_run: Callable[..., Pa
     )
     Page(page)
     assert "no latency to report" in page
-    assert "The failed turn that waited longest" in page
+    assert "no_reply: the longest wait of 4 failed turns" in page
     assert "4 (100.0\u202f%) failed" in page
     assert "No measured turn got any audio, so there is no latency to draw." in page
 
@@ -356,8 +396,8 @@ def test_a_baseline_without_events_and_appends_still_renders(
     (folder / "appends.parquet").unlink()
     page = page_of(folder)
     Page(page)
-    assert page.count("(a baseline)") == 2
-    assert page.count("<svg") == 2
+    assert page.count("(a baseline)") == 3
+    assert page.count("<svg") == 5
     assert "open at once" not in page
     assert "Sessions and errors are not recorded here; 1 failed turn." in page
 

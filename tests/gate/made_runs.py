@@ -33,7 +33,9 @@ class Made:
     slow_share: float = 0.0
     slow_ms: float = 0.0
     drift_ms: float = 0.0
-    """By which the last reply of a session is later than its first."""
+    """By which the last reply of a session would be later than its first."""
+    drift_until: float = 1.0
+    """The share of a session after which replies drift no more."""
     failing: float = 0.0
     refused: int = 0
     ended: bool = True
@@ -145,7 +147,7 @@ def _turn(
         stopped_ms
         + made.reply_ms
         + slow_ms
-        + made.drift_ms * turn / made.turns
+        + made.drift_ms * min(turn / made.turns, made.drift_until)
         + abs(rng.normal(0, made.jitter_ms))
     )
     for number in range(3):

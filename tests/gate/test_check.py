@@ -148,6 +148,17 @@ def test_markdown_is_written_and_added_to_the_jobs_page(
     assert Path("page.md").read_text("utf-8") == f"# before\n{text}\n"
 
 
+def test_run_that_came_to_rest_says_when(rtbench: Say, runs: Path, tmp_path: Path) -> None:
+    warm = {"reply_ms": 500, "drift_ms": -400, "drift_until": 0.5}
+    warmed = make_run(tmp_path / "warmed", seed=31, **warm)
+    told = rtbench("compare", warmed, runs / "same")
+    match = re.search(r"it was from (\d+) s on: run with --warmup-s (\d+)", told.flat)
+    assert match is not None
+    assert match[1] == match[2]
+    duration_s = json.loads((warmed / "summary.json").read_text("utf-8"))["duration_s"]
+    assert 0.3 * duration_s < int(match[1]) < 0.6 * duration_s
+
+
 def test_json_has_no_word_that_json_lacks(rtbench: Say, runs: Path) -> None:
     rtbench("compare", runs / "base", runs / "fails", "--json", "v.json")
     content = json.loads(Path("v.json").read_text("utf-8"), parse_constant=pytest.fail)

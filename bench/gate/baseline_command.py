@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -71,10 +70,11 @@ def list_stored(as_json: AsJson = False, store: Store = STORE) -> None:
     Example: rtbench baseline list
     """
     from bench.gate.baselines import list_baselines
+    from bench.report.delivery import STDOUT, deliver_json
 
     stored = list_baselines(store)
     if as_json:
-        typer.echo(_to_json([_facts(each.note, each.history) for each in stored]))
+        deliver_json([_facts(each.note, each.history) for each in stored], STDOUT)
         return
     if not stored:
         typer.echo(f"none in {store}; `rtbench baseline promote RUN` makes one")
@@ -102,10 +102,11 @@ def show_stored(
     Example: rtbench baseline show main
     """
     from bench.gate.baselines import open_baseline
+    from bench.report.delivery import STDOUT, deliver_json
 
     stored = open_baseline(store, name)
     if as_json:
-        typer.echo(_to_json(_facts(stored.note, stored.history)))
+        deliver_json(_facts(stored.note, stored.history), STDOUT)
         return
     for key, value in stored.note.items():
         typer.echo(f"{key:<14} {value if value is not None else '-'}")
@@ -115,7 +116,3 @@ def show_stored(
 
 def _facts(note: dict[str, object], history: tuple[Path, ...]) -> dict[str, object]:
     return {**note, "past_runs": [path.name for path in history]}
-
-
-def _to_json(content: object) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from bench.gate.completion import complete_baseline, complete_run
 from bench.problem import Problem, suggest
@@ -38,7 +39,9 @@ Junit = Annotated[
 Md = Annotated[
     Path | None, typer.Option("--md", metavar="FILE", help="Write a Markdown summary there.")
 ]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write JSON there.")]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON there; - is stdout.")
+]
 Store = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of stored baselines.")]
 STORE = Path("reports/baselines")
 
@@ -110,7 +113,9 @@ def check(
     confirm: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN2", help="A regression stands only if this fresh run repeats it."
+            metavar="RUN2",
+            help="A regression stands only if this fresh run repeats it.",
+            autocompletion=complete_run,
         ),
     ] = None,
     metric: Metrics = None,
@@ -185,6 +190,7 @@ def plan(
         ),
     ] = None,
     metric: Metrics = None,
+    json: Json = None,
     store: Store = STORE,
 ) -> None:
     """Tell from a pilot run how many turns, minutes and dollars a gate would need.
@@ -193,8 +199,9 @@ def plan(
     """
     from bench.gate.baselines import find_baseline
     from bench.gate.comparing import read_history
-    from bench.gate.planning import parse_share, plan_efforts, print_plan
+    from bench.gate.planning import parse_share, plan_efforts, plan_json, print_plan
     from bench.gate.reading import read_run
+    from bench.report.delivery import STDOUT, deliver_json
 
     effect = parse_share(detect)
     pilot = read_run(run)
@@ -203,7 +210,10 @@ def plan(
         raise typer.Exit(EXIT_INVALID)
     found = find_baseline(store, baseline) if baseline else None
     past = read_history([found[0], *found[1]]) if found else []
-    print_plan(pilot, effect, plan_efforts(pilot, past, effect, measure_names(metric)))
+    prospects = plan_efforts(pilot, past, effect, measure_names(metric))
+    print_plan(pilot, effect, prospects, Console(highlight=False, stderr=json == STDOUT))
+    if json is not None:
+        deliver_json(plan_json(effect, prospects), json)
 
 
 def measure_names(metrics: list[str] | None) -> list[str]:

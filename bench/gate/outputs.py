@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
 
 from bench.analysis.decision import Decision
 from bench.gate.junit import junit_xml
 from bench.gate.markdown import markdown
 from bench.gate.terminal import print_decision
-from bench.report.delivery import deliver
+from bench.report.delivery import STDOUT, deliver, deliver_json
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
@@ -32,15 +33,16 @@ def tell(decision: Decision, outputs: Outputs) -> int:
     Raises:
         Problem: a file cannot be written.
     """
-    print_decision(decision)
-    content = decision.to_json(strict=outputs.strict)
+    # What people read makes way for what a program reads from stdout.
+    aside = STDOUT in {outputs.junit, outputs.md, outputs.json}
+    print_decision(decision, Console(highlight=False, stderr=aside))
     summary = markdown(decision)
     if outputs.junit is not None:
         deliver(junit_xml(decision, strict=outputs.strict), outputs.junit)
     if outputs.md is not None:
         deliver(summary, outputs.md)
     if outputs.json is not None:
-        deliver(json.dumps(content, indent=2, ensure_ascii=False) + "\n", outputs.json)
+        deliver_json(decision.to_json(strict=outputs.strict), outputs.json)
     page = os.environ.get(SUMMARY_VARIABLE)
     if page:
         deliver(summary + "\n", Path(page), append=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -19,6 +20,7 @@ from bench.gate.reading import ReadRun
 from bench.problem import Problem
 from bench.report.wording import number
 
+PLAN_VERSION = 1
 _WIDTH = 80
 
 
@@ -112,6 +114,21 @@ def _dollars_per_turn(tables: RunTables) -> float | None:
             if len(known):
                 return float(np.mean(known[np.isfinite(known)]))
     return None
+
+
+def plan_json(effect: float, prospects: Sequence[Prospect]) -> dict[str, Any]:
+    """As `rtbench plan --json` writes it; turns and sessions are of each run."""
+    ways = [
+        {
+            "title": prospect.title,
+            "efforts": [
+                asdict(effort.need) | {"minutes": effort.minutes, "dollars": effort.dollars}
+                for effort in prospect.efforts
+            ],
+        }
+        for prospect in prospects
+    ]
+    return {"schema_version": PLAN_VERSION, "detect": effect, "ways": ways}
 
 
 def print_plan(

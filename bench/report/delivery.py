@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.problem import Problem
 
@@ -27,3 +29,12 @@ def deliver(text: str, target: Path, *, append: bool = False) -> None:
             file.write(text)
     except OSError as error:
         raise Problem(f"{target}: cannot be written ({error.strerror})") from None
+
+
+def deliver_json(content: Any, target: Path) -> None:
+    """Write indented JSON, as `deliver` writes texts.
+
+    Raises:
+        Problem: the file cannot be written.
+    """
+    deliver(json.dumps(content, indent=2, ensure_ascii=False) + "\n", target)

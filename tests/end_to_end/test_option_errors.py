@@ -19,7 +19,7 @@ LOCUST = (sys.executable, "-P", "-m", "locust", "-f", scenarios_directory() / "a
 MISTAKES = [
     (
         ("--vad-silense-ms", "300"),
-        r"locust: error: unrecognized arguments: --vad-silense-ms\nDid you mean '--vad-silence-ms'",
+        r"locust: error: unrecognized arguments: --vad-silense-ms\nDid you mean '--vad-sil",
     ),
     (("--chunk-ms", "25"), r"locust: error: argument --chunk-ms: '25' is not 20, 30, … 100 ms"),
     (("--codec",), r"locust: error: argument --codec: expected one argument"),

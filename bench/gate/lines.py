@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from bench.analysis.decision import Decision
-from bench.analysis.finding import INCONCLUSIVE, PASS, RATE, SHIFT, Finding
+from bench.analysis.finding import INCONCLUSIVE, PASS, RATE, REGRESSION, SHIFT, Finding
 from bench.analysis.holding import LimitFinding
 from bench.analysis.limits import Limit
 from bench.analysis.measures import measure_named
 from bench.analysis.sample import RATIO
 from bench.report.judgement import Judgement, LimitLine, Line
-from bench.report.wording import number, quantity
+from bench.report.wording import number
 
 STATISTICS = {SHIFT: "p50", "tail": "p95", RATE: "rate"}
 """What of either run stands beside a test: what a reader can look up."""
@@ -70,8 +70,8 @@ def _limited(limit: Limit) -> str:
 def _bound(limit: Limit) -> str:
     measure = limit.measure
     if measure.is_rate:
-        return f"{limit.operator} {number(100 * limit.bound, plain=True)}%"
-    return f"{limit.operator} {quantity(limit.bound, measure.unit, plain=True)}"
+        return f"{limit.operator} {100 * limit.bound:g}%"
+    return f"{limit.operator} {limit.bound:g} {measure.unit}".rstrip()
 
 
 def judgement_of(decision: Decision) -> Judgement:
@@ -80,13 +80,31 @@ def judgement_of(decision: Decision) -> Judgement:
     return Judgement(
         decision.verdict,
         _sentence(decision),
-        decision.invalid or tuple(open_lines(decision)),
+        decision.invalid or _reasons(decision),
         decision.notes,
         decision.baseline,
         tuple(map(line_of, gate.findings if gate is not None else ())),
         tuple(map(limit_line, decision.limits)),
         MEANING,
     )
+
+
+def _reasons(decision: Decision) -> tuple[str, ...]:
+    """What did not pass, with the figures that say so."""
+    tests = () if decision.gate is None else decision.gate.findings
+    lines = []
+    for line in map(line_of, tests):
+        test = f"{line.label}, {line.statistic}"
+        if line.verdict == REGRESSION:
+            lines.append(f"{test}: {line.baseline} became {line.candidate}, {line.effect}")
+        elif line.verdict != PASS:
+            lines.append(f"{test}: {line.verdict}, {line.reason}")
+    lines += [
+        f"{row.limit}: {row.verdict}, {row.value} ({row.interval})"
+        for row in map(limit_line, decision.limits)
+        if row.verdict != PASS
+    ]
+    return tuple(lines)
 
 
 def headline(decision: Decision) -> str:

@@ -18,7 +18,7 @@ EXIT_CODES = (
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Folder of a run.", autocompletion=complete_run),
+        typer.Argument(metavar="RUN", help="Folder of a run.", autocompletion=complete_run),
     ],
     baseline: Annotated[
         str | None,

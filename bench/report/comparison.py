@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.likeness import fields_apart
-from bench.report.headlines import Change, Figure, Headline, change, figure
+from bench.report.headlines import HEADLINES, Change, Figure, Headline, change, figure
 from bench.report.judgement import LimitLine
+from bench.report.wording import count
 
 MOST_IN_LABEL = 3
 """Fields that a label may have; beyond that a run's own name says more."""
@@ -42,6 +43,14 @@ class ComparedRun:
         """As it was called when it was made."""
         return str(self.run.get("run_id") or self.folder.name)
 
+    @property
+    def why_invalid(self) -> str:
+        """The first of the reasons, and how many more there are; empty of a valid run."""
+        if not self.invalid:
+            return ""
+        more = len(self.invalid) - 1
+        return self.invalid[0] + (f" (and {count(more, 'more reason')})" if more else "")
+
     def figure(self, headline: Headline) -> Figure:
         """One headline of it."""
         return figure(self.summary, headline)
@@ -57,6 +66,13 @@ class Comparison:
     runs: tuple[ComparedRun, ...]
     reference: ComparedRun
     fields: tuple[str, ...]
+
+    @property
+    def headlines(self) -> list[Headline]:
+        """Those that any of the runs has a value of."""
+        return [
+            each for each in HEADLINES if any(r.figure(each).value is not None for r in self.runs)
+        ]
 
     def change(self, run: ComparedRun, headline: Headline) -> Change | None:
         """From the reference; None of the reference itself and of what is not known."""

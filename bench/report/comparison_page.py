@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -11,7 +13,7 @@ from bench.report import wording
 from bench.report.comparison import ComparedRun, Comparison
 from bench.report.comparison_figures import curves, headline_rows
 from bench.report.fragment import fragment
-from bench.report.headlines import HEADLINES, Headline
+from bench.report.headlines import Headline
 from bench.report.page import render_document
 from bench.report.result import limit_words, readable
 from bench.report.theme import Chart
@@ -39,17 +41,8 @@ def render_comparison(comparison: Comparison) -> str:
     )
 
 
-def shown_headlines(comparison: Comparison) -> list[Headline]:
-    """The headlines that any of the runs has a value of."""
-    return [
-        headline
-        for headline in HEADLINES
-        if any(run.figure(headline).value is not None for run in comparison.runs)
-    ]
-
-
 def _table(comparison: Comparison) -> Markup:
-    headlines = shown_headlines(comparison)
+    headlines = comparison.headlines
     limits = [
         [run.limits[place] if place < len(run.limits) else None for run in comparison.runs]
         for place in range(max((len(run.limits) for run in comparison.runs), default=0))
@@ -57,7 +50,7 @@ def _table(comparison: Comparison) -> Markup:
     return fragment(
         "sections/side_by_side.html",
         comparison=comparison,
-        headlines=headlines,
+        groups=_groups(headlines),
         rows=[
             (run, [_cell(comparison, run, headline) for headline in headlines])
             for run in comparison.runs
@@ -66,6 +59,16 @@ def _table(comparison: Comparison) -> Markup:
         limits=limits,
         limit_words=limit_words,
     )
+
+
+def _groups(headlines: Sequence[Headline]) -> list[tuple[str, str, list[str]]]:
+    """Of each metric its label, its unit and which of its statistics are shown."""
+    return [
+        (wording.metric_words(metric).label, each[0].unit, [one.statistic for one in each])
+        for metric, each in (
+            (metric, list(found)) for metric, found in groupby(headlines, lambda one: one.metric)
+        )
+    ]
 
 
 def _cell(comparison: Comparison, run: ComparedRun, headline: Headline) -> Cell:

@@ -119,7 +119,7 @@ def change(found: Figure, reference: Figure) -> Change | None:
 
 
 def _lie_apart(one: Figure, other: Figure) -> bool:
-    """Whether both have intervals, and those have nothing in common."""
+    """Whether both have intervals to lean on, and those have nothing in common."""
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return False
-    return one.low > other.high or one.high < other.low
+    return one.enough and other.enough and (one.low > other.high or one.high < other.low)

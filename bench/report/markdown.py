@@ -23,6 +23,9 @@ VALID, INVALID = "✅", "❌"
 
 _PERCENTILES = ("p50", "p95")
 
+_FELT = tuple(dict.fromkeys(each.metric for each in HEADLINES))
+"""Metrics and rates that stand before all others, which a reader may unfold."""
+
 
 def run_markdown(run: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     """Whether one run is to be trusted, its metrics with intervals, and what went wrong."""
@@ -32,22 +35,21 @@ def run_markdown(run: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     lines = [f"### {mark} rtbench: {word}: {name}", ""]
     lines += [f"- {cell(reason)}" for reason in validity["reasons"]]
     lines += [f"- _{cell(warning)}_" for warning in validity.get("warnings") or ()]
-    lines += ["", *_metrics(summary), *_rates(summary), _facts(run, summary)]
+    lines += ["", *_metrics(summary, felt=True), *_rates(summary, felt=True)]
+    others = [*_metrics(summary, felt=False), *_rates(summary, felt=False)]
+    if others:
+        lines += ["<details><summary>All other metrics</summary>", "", *others, "</details>", ""]
+    lines.append(_facts(run, summary))
     return _joined(lines)
 
 
 def comparison_markdown(comparison: Comparison) -> str:
     """A row for each run; changes are told from the reference."""
-    headlines = [
-        headline
-        for headline in HEADLINES
-        if any(run.figure(headline).value is not None for run in comparison.runs)
-    ]
+    headlines = comparison.headlines
     invalid = [run for run in comparison.runs if run.invalid]
     mark = INVALID if invalid else VALID
     lines = [f"### {mark} rtbench: {len(comparison.runs)} runs side by side", ""]
-    for run in invalid:
-        lines += [f"- INVALID: {cell(run.label)}: {cell(reason)}" for reason in run.invalid]
+    lines += [f"- INVALID: {cell(run.label)}: {cell(run.why_invalid)}" for run in invalid]
     heads = ["Run", *(f"{each.label}, {each.unit}" for each in headlines), "Turns", "Validity"]
     rows = []
     for run in comparison.runs:
@@ -81,18 +83,19 @@ def cell(text: str) -> str:
     return plain.replace("|", "\\|").replace("<", "&lt;") if "`" not in plain else plain
 
 
-def _metrics(summary: Mapping[str, Any]) -> list[str]:
+def _metrics(summary: Mapping[str, Any], *, felt: bool) -> list[str]:
     metrics, intervals = summary["metrics"], summary.get("intervals") or {}
     rows = []
     for name in in_table_order(metrics):
         spread, words = metrics[name], metric_words(name)
-        if not spread["n"]:
+        if not spread["n"] or (name in _FELT) != felt:
             continue
         label = f"{words.label}, {words.unit}" if words.unit else words.label
         cells = [_percentile(spread, intervals.get(name) or {}, which) for which in _PERCENTILES]
         rows.append([label, number(spread["n"], plain=True), *cells])
     if not rows:
-        return ["No measured turn got any audio: there is no latency to report.", ""]
+        nothing = "No measured turn got any audio: there is no latency to report."
+        return [nothing, ""] if felt else []
     return table(["Metric", "N", "p50 (95 % interval)", "p95 (95 % interval)"], rows)
 
 
@@ -104,12 +107,12 @@ def _percentile(spread: dict[str, Any], intervals: Mapping[str, Any], which: str
     return f"{value} ({ends})" if ends else value
 
 
-def _rates(summary: Mapping[str, Any]) -> list[str]:
+def _rates(summary: Mapping[str, Any], *, felt: bool) -> list[str]:
     rates = summary.get("rates") or {}
     rows = [
         [metric_words(name).label, str(rate["n"]), f"{rate['hits']}", _share(rate)]
         for name, rate in ((name, rates[name]) for name in in_table_order(rates))
-        if rate["n"]
+        if rate["n"] and (name in _FELT) == felt
     ]
     return table(["Rate", "Of turns", "Hits", "Share (95 % interval)"], rows) if rows else []
 

@@ -155,9 +155,9 @@ def print_comparison(
         table.add_row(name, number(turns, plain=True), *cells)
     console.print(table, width=width)
     for run in comparison.runs:
-        for reason in run.invalid:
-            line = Text(f"INVALID: {printable(run.label)}: {printable(reason)}", style="red")
-            console.print(line, width=width)
+        if run.invalid:
+            text = f"INVALID: {printable(run.label)}: {printable(run.why_invalid)}"
+            console.print(Text(text, style="red"), width=width)
         for limit in run.limits:
             if limit.verdict != PASS:
                 text = f"{printable(run.label)}: {limit.limit}: {limit.verdict}, {limit.value}"

@@ -149,3 +149,11 @@ def test_markdown_of_several(compared: ComparedRun) -> None:
     assert "(~0 ms)" in table[3]
     assert table[3].endswith("❌ INVALID |")
     assert "- INVALID: target = ws://b: bad" in text
+
+
+def test_markdown_folds_what_no_caller_feels(compared: ComparedRun) -> None:
+    before, after = run_markdown(compared.run, compared.summary).split("<details>")
+    assert "| Time to first audio, ms |" in before
+    assert "| Model latency, ms |" in after
+    assert "| Turns cut off |" in before
+    assert "</details>" in after

@@ -71,6 +71,7 @@ def test_an_older_summary_without_intervals_has_figures_all_the_same() -> None:
         (Figure(700, 9, 690, 710), "-100 ms"),
         (Figure(815.0, 9, 805, 830), "~+15.0 ms"),
         (Figure(900, 9), "~+100 ms"),
+        (Figure(900, 9, 880, 920, enough=False), "~+100 ms"),
     ],
 )
 def test_a_change_is_clear_where_the_intervals_lie_apart(found: Figure, words: str) -> None:

@@ -234,6 +234,15 @@ def test_what_the_host_says_is_told_as_the_hosts() -> None:
     assert "proxy" not in str(caught.value)
 
 
+def test_what_the_host_keeps_to_itself_is_not_the_proxys() -> None:
+    with (
+        listener(silent) as port,
+        listener(leading_to(port, [])) as proxy_port,
+        pytest.raises(ConnectError, match=r"^no answer within 0\.2 s$"),
+    ):
+        open_transport(target(proxy_port), StampClock(), 0.2)
+
+
 def test_a_certificate_for_another_host_is_refused() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)

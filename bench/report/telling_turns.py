@@ -62,7 +62,7 @@ class _Choice:
         self._recordings: dict[Hashable, Recording] = {
             index: by_place[place]
             for index, place in zip(data.turns.index, places, strict=True)
-            if place in by_place
+            if by_place and place in by_place
         }
 
     def take_usual(self, latency: pd.DataFrame) -> None:
@@ -93,9 +93,10 @@ class _Choice:
 
     def take_failed(self, turns: pd.DataFrame) -> None:
         """The one of each failed outcome that waited longest."""
-        failed = turns[turns["outcome"].map(failed_outcome).astype(bool)]
+        outcomes = [name for name in turns["outcome"].unique() if failed_outcome(name)]
+        failed = turns[turns["outcome"].isin(outcomes)]
         amounts = failed["outcome"].value_counts()
-        outcomes = sorted(amounts.index, key=lambda name: (-amounts[name], name))
+        outcomes.sort(key=lambda name: (-amounts[name], name))
         for outcome in outcomes[:MOST_OUTCOMES]:
             rows = failed[failed["outcome"] == outcome]
             longest_ms = rows["censored_ms"].max()

@@ -78,7 +78,7 @@ def _joined(begins: NDArray[np.float64], ends: NDArray[np.float64]) -> list[Span
     return spans
 
 
-def old_arrivals(lane: Lane, old: OldReply) -> None:
+def old_arrivals(lane: Lane, turn: TurnClock, old: OldReply) -> None:
     """Audio of the reply that the caller speaks over, as it came."""
     stopped = old.last_audio
     lane.name("Old reply, deltas", f"of turn {old.turn_index}")
@@ -86,7 +86,7 @@ def old_arrivals(lane: Lane, old: OldReply) -> None:
     if stopped is not None:
         lane.say(stopped, f"last {instant(stopped)}", side="right")
     else:
-        lane.say(lane.low, "all of it had come before", side="right", colour=theme.MUTED)
+        lane.say(turn.speech_start, "all of it had come before", side="right", colour=theme.MUTED)
 
 
 def old_heard(lane: Lane, old: OldReply) -> None:

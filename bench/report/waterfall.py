@@ -94,8 +94,8 @@ def _lanes(turn: TurnClock) -> list[_Draw]:
     drawn.append(turn_lanes.detection)
     lanes: list[_Draw] = [partial(draw, turn=turn) for draw in drawn]
     if old is not None:
-        both = (turn_lanes.old_arrivals, turn_lanes.old_heard)
-        lanes += [partial(draw, old=old) for draw in both]
+        lanes.append(partial(turn_lanes.old_arrivals, turn=turn, old=old))
+        lanes.append(partial(turn_lanes.old_heard, old=old))
     replies = (turn_lanes.response, turn_lanes.arrivals, turn_lanes.heard, turn_lanes.played)
     return lanes + [partial(draw, turn=turn) for draw in replies]
 

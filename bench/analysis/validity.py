@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
+from bench.analysis.estimate import dollars
 from bench.analysis.pacing import PacingResult
 from bench.analysis.statistics import Distribution
 from bench.runs.causes import CAUSES, FEWER_USERS
@@ -41,6 +42,15 @@ CLOCK_STEP_WARNING_MS = 1.0
 _Worker = Mapping[str, Any]
 
 
+class _TimeLost(NamedTuple):
+    """A sentence that is to end with what the time was lost to, and what helps."""
+
+    words: str
+
+
+_Sentence: TypeAlias = str | _TimeLost
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a run says of its own instrument, in sentences with number, limit and mend.
@@ -68,20 +78,20 @@ def judge_run(
     their effort, as in older folders, are judged by their frames and endings alone.
     """
     workers = {name: worker or {} for name, worker in sorted((run.get("workers") or {}).items())}
-    late_ms, mend = pacing.lateness_ms, _mend(workers)
+    late_ms = pacing.lateness_ms
     lags = (
         ("Frames left late", "lateness", late_ms, LATENESS_LIMIT_MS),
         ("Received events lay unread", "client lag", client_lag_ms, CLIENT_LAG_LIMIT_MS),
     )
-    reasons = _endings(run, workers)
-    warnings: list[str] = []
+    reasons: list[_Sentence] = [*_endings(run, workers)]
+    warnings: list[_Sentence] = []
     for what, name, found, limit_ms in lags:
         p99 = found.p99.value or 0.0
+        told = f"{what}: p99 {name} is {p99:.1f} ms"
         if p99 > limit_ms:
-            reasons.append(f"{what}: p99 {name} is {p99:.1f} ms, limit {limit_ms:g} ms{mend}.")
+            reasons.append(_TimeLost(f"{told}, limit {limit_ms:g} ms"))
         elif p99 > WARNING_MS:
-            end = f"invalid above {limit_ms:g} ms{mend}."
-            warnings.append(f"{what}: p99 {name} is {p99:.1f} ms, {end}")
+            warnings.append(_TimeLost(f"{told}, invalid above {limit_ms:g} ms"))
     reasons += _unsent(pacing)
     busy = _busy(workers)
     if (late_ms.p99.value or 0.0) > WARNING_MS:
@@ -90,24 +100,27 @@ def judge_run(
         warnings += busy
     if not busy:
         warnings += _hard_at_work(workers)
-    stalled = _stalled(workers, mend)
+    stalled = _stalled(workers)
     reasons += stalled
     if not stalled:
-        warnings += _stalls(workers, mend)
-    warnings += [*_host(run, workers), *_stamps(workers)]
+        warnings += _stalls(workers)
+    warnings += [*_host(run, workers), *_stamps(workers), *_cut_short(run)]
     if measured_turns < 1:
         reasons.append(
             "No turn was measured: each was cold, in warm-up or unreviewed, or none was begun."
         )
-    told = _say_once(mend, [*reasons, *warnings])
-    return Judgement(told[: len(reasons)], told[len(reasons) :])
+    sentences = list(_ended([*reasons, *warnings], _mend(workers)))
+    return Judgement(sentences[: len(reasons)], sentences[len(reasons) :])
 
 
-def _say_once(mend: str, sentences: list[str]) -> list[str]:
-    """The sentences, of which only the first that gives `mend` keeps it."""
-    first = next((n for n, sentence in enumerate(sentences) if mend in sentence), 0)
-    later = [sentence.replace(mend, "") for sentence in sentences[first + 1 :]]
-    return [*sentences[: first + 1], *later]
+def _ended(sentences: Sequence[_Sentence], mend: str) -> Iterator[str]:
+    """Whole sentences; the first of time lost gives `mend`, and it is not said again."""
+    for sentence in sentences:
+        if isinstance(sentence, str):
+            yield sentence
+        else:
+            yield f"{sentence.words}{mend}."
+            mend = ""
 
 
 def _endings(run: Mapping[str, Any], workers: Mapping[str, _Worker]) -> list[str]:
@@ -183,7 +196,7 @@ def _stalled_part(worker: _Worker) -> float | None:
     return total_ms / 1000 / sending_s if total_ms and sending_s else None
 
 
-def _stalled(workers: Mapping[str, _Worker], mend: str) -> list[str]:
+def _stalled(workers: Mapping[str, _Worker]) -> list[_TimeLost]:
     def part(worker: _Worker) -> float | None:
         total_ms = _stalls_of(worker).get("total_ms") or 0.0
         return _stalled_part(worker) if total_ms >= STALLED_LEAST_MS else None
@@ -191,18 +204,19 @@ def _stalled(workers: Mapping[str, _Worker], mend: str) -> list[str]:
     subject, worst = _worst(workers, part)
     if worst <= STALLED_LIMIT:
         return []
-    return [f"{subject} stalled for {worst:.1%} of the time, limit {STALLED_LIMIT:.0%}{mend}."]
+    limit = f"limit {STALLED_LIMIT:.0%}"
+    return [_TimeLost(f"{subject} stalled for {worst:.1%} of the time, {limit}")]
 
 
-def _stalls(workers: Mapping[str, _Worker], mend: str) -> list[str]:
+def _stalls(workers: Mapping[str, _Worker]) -> list[_TimeLost]:
     subject, longest_ms = _worst(workers, lambda worker: _stalls_of(worker).get("worst_ms"))
     if longest_ms > STALL_WARNING_MS:
         limit = f"worth a look above {STALL_WARNING_MS:g} ms"
-        return [f"{subject} stalled for {longest_ms:.0f} ms at one time, {limit}{mend}."]
+        return [_TimeLost(f"{subject} stalled for {longest_ms:.0f} ms at one time, {limit}")]
     subject, worst = _worst(workers, _stalled_part)
     if worst > STALLED_WARNING:
         limit = f"invalid above {STALLED_LIMIT:.0%}"
-        return [f"{subject} stalled for {worst:.1%} of the time, {limit}{mend}."]
+        return [_TimeLost(f"{subject} stalled for {worst:.1%} of the time, {limit}")]
     return []
 
 
@@ -226,6 +240,15 @@ def _host(run: Mapping[str, Any], workers: Mapping[str, _Worker]) -> list[str]:
                 f"worth a look above {WAITING_WARNING:.0%}; {CAUSES['host'].mend}."
             )
     return warnings
+
+
+def _cut_short(run: Mapping[str, Any]) -> list[str]:
+    spending = run.get("spending") or {}
+    how, spent_usd, max_usd = (spending.get(key) for key in ("cut_short", "spent_usd", "max_usd"))
+    if how is None or spent_usd is None or max_usd is None:
+        return []
+    what = "The run was cut short" if how == "spent" else "No sessions were begun towards the end"
+    return [f"{what}: {dollars(spent_usd)} were spent, limit --max-usd {max_usd:g}; raise it."]
 
 
 def _stamps(workers: Mapping[str, _Worker]) -> list[str]:

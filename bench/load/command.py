@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bench.problem import Problem
 
+EXIT_OVER_BUDGET = 4
 EXIT_INTERRUPTED = 130
-WITH_A_RECORD = frozenset({0, 1, 3})
-"""Exit codes of a run that left one: fine, failed turns, invalid."""
+WITH_A_RECORD = frozenset({0, 1, 3, EXIT_OVER_BUDGET})
+"""Exit codes of a run that left one: fine, failed turns, invalid, cut short."""
 
 
 def scenarios_directory() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import gevent
 
 import bench
 from bench.dialects.base import Endpoint
+from bench.load.consent import Consent
+from bench.load.cost import cost_of_run
 from bench.load.plan import describe_options, make_call_plan, plan_hash
 from bench.problem import Problem
 from bench.runs.environment import describe_host
@@ -26,10 +29,13 @@ CLOSE_TIMEOUT_S = 10.0
 class RunControl:
     """One run, from its folder to its report; lives on the master or in the only process."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, consent: Consent) -> None:
         self._environment = environment
         options = environment.parsed_options
         plan = make_call_plan(options, environment.host)
+        self.target = plan.endpoint.redacted_url
+        self.cost = cost_of_run(environment, plan)
+        consent.obtain([self.target], self.cost, given=options.yes, may_ask=False)
         described = describe_options(options)
         described |= {"model": plan.settings.model, "voice": plan.settings.voice}
         files = [_relative(path) for path in environment.parsed_locustfiles or []]
@@ -47,13 +53,14 @@ class RunControl:
             "command": shlex.join(["locust", *map(_fit_to_keep, sys.argv[1:])]),
             "options": described,
             "plan_sha256": plan_hash(described, files, plan.catalogue),
-            "target": plan.endpoint.redacted_url,
+            "target": self.target,
             "dialect": plan.dialect.name,
             "model": plan.settings.model,
             "utterances": {},
             "started_at": started.isoformat(),
             "ended_at": None,
             "workers": {},
+            "spending": None,
             "environment": describe_host(),
         }
         path = _named_path(Path(options.runs_dir), run_id)
@@ -61,6 +68,8 @@ class RunControl:
             path = _free_path(path)
         self._run["run_id"] = path.name
         self.folder = RunFolder.create(path, self._run)
+        if self.cost.toml is not None:
+            self.folder.write_text(self.folder.prices_path, self.cost.toml)
         self.exit_code: int | None = None
         self._table_aside = bool(options.json)  # Locust's --json wants stdout for itself
         self._finish: gevent.Greenlet | None = None
@@ -84,10 +93,13 @@ class RunControl:
         """Keep a recording from a worker that does not share our disk."""
         self.folder.write_recording(data["file"], data["content"])
 
-    def start_finishing(self) -> None:
-        """Wait for the workers, end the run and build its report, beside whatever else runs."""
+    def start_finishing(self, spending: Callable[[], dict[str, Any] | None]) -> None:
+        """Wait for the workers, end the run and build its report, beside whatever else runs.
+
+        `spending` is asked once the workers have told all.
+        """
         if self._finish is None:
-            self._finish = gevent.spawn(self._finish_run)
+            self._finish = gevent.spawn(self._finish_run, spending)
 
     def join(self) -> None:
         """Wait until the report is there."""
@@ -99,7 +111,7 @@ class RunControl:
         if self._finish is not None:
             self._finish.kill()
 
-    def _finish_run(self) -> None:
+    def _finish_run(self, spending: Callable[[], dict[str, Any] | None]) -> None:
         timeout_s = self._environment.stop_timeout + CLOSE_TIMEOUT_S
         with gevent.Timeout(timeout_s, exception=False):
             while self._awaits_worker():
@@ -107,6 +119,7 @@ class RunControl:
         for name, worker in self._run["workers"].items():
             if worker["ended"] is not None and self.folder.count_parts(name) < worker["parts"]:
                 worker["ended"] = "incomplete"
+        self._run["spending"] = spending()
         self._run["ended_at"] = datetime.now(UTC).isoformat()
         self.folder.write_run(self._run)
         # A process of its own: analysis and drawing neither hold up Locust's heartbeats nor

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.analysis.truth import measurement_error
-from bench.load.command import find_scenario, locust_command
+from bench.load.child import run_child
+from bench.load.command import EXIT_INTERRUPTED, find_scenario, locust_command
 from bench.load.embedded import embedded_server
+from bench.quiet import is_quiet
 from bench.report.build import load_record
 from bench.runs.folder import RunFolder
 
@@ -34,20 +34,9 @@ def run_demo(*, users: int, run_time: str, runs_dir: Path) -> int:
                 host=server.url,
             )
             command += ["--runs-dir", str(runs_dir), "--run-id", run_id]
-            exit_code = _run_to_its_end(command)
+            code = run_child(command).code
         _compare_with_truth(runs_dir / run_id, truth)
-    return exit_code
-
-
-def _run_to_its_end(command: list[str]) -> int:
-    """Run Locust; an interrupt reaches it too, and it ends the run and reports by itself."""
-    process = subprocess.Popen(command)  # noqa: S603 - built above
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # sent to us alone: pass it on
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+    return EXIT_INTERRUPTED if code < 0 else code
 
 
 def _compare_with_truth(folder: Path, truth: Path) -> None:
@@ -59,7 +48,7 @@ def _compare_with_truth(folder: Path, truth: Path) -> None:
     turns = load_record(RunFolder.open(folder)).turns
     error = measurement_error(turns, [json.loads(line) for line in text.splitlines()])
     p50, p99 = error.response_latency_ms.p50.value, error.response_latency_ms.p99.value
-    if p50 is not None and p99 is not None:
+    if p50 is not None and p99 is not None and not is_quiet():
         print(  # noqa: T201
             "Checked against the server's own log: response latency measured - true is "
             f"{p50:+.2f} ms at p50, {p99:+.2f} ms at p99, over {error.matched} turns."

@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -14,13 +14,25 @@ import locust.stats
 import psutil
 from gevent.event import Event
 from locust import events
-from locust.runners import STATE_CLEANUP, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_CLEANUP,
+    STATE_INIT,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    MasterRunner,
+    WorkerRunner,
+)
 
+from bench.analysis.budget import Tally
+from bench.load import locust_stats
 from bench.load.arguments import DEFAULT_HOST, add_arguments
-from bench.load.command import EXIT_INTERRUPTED
+from bench.load.command import EXIT_INTERRUPTED, EXIT_OVER_BUDGET
+from bench.load.consent import Consent, is_elsewhere
 from bench.load.control import CLOSE_TIMEOUT_S, RunControl
+from bench.load.cost import cost_of_run
 from bench.load.live import LiveView
 from bench.load.plan import make_call_plan
+from bench.load.spending import SpendingWatch
 from bench.load.stopping import stop_in_turn
 from bench.load.worker import RunWorker
 from bench.problem import Problem
@@ -40,28 +52,32 @@ _lifecycles: WeakKeyDictionary[Any, Lifecycle] = WeakKeyDictionary()
 class Lifecycle:
     """What rtbench keeps for one Locust environment: a control, a worker, or both."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, consent: Consent) -> None:
         self.worker: RunWorker | None = None
         self.control: RunControl | None = None
         self._environment = environment
         self._controls = not isinstance(environment.runner, WorkerRunner)
         self._works = not isinstance(environment.runner, MasterRunner)
-        self._live = LiveView(environment, self)
+        self._consent = consent
+        self._spending = SpendingWatch(environment, self)
+        self._live = LiveView(environment, self, self._spending)
+        self._tending: gevent.Greenlet | None = None
         self._aborted = False
+        self._interrupted = False
         self._closed = Event()
         self._closed.set()
-        if self._controls:
-            environment.runner.register_message(_MESSAGE, self._on_message)
+        environment.runner.register_message(_MESSAGE, self._on_message)
 
     def start(self) -> None:
         """Make the run's folder and get ready for users."""
         options = self._environment.parsed_options
         self._aborted = False
-        if self._environment.process_exit_code == EXIT_PROBLEM:  # of the run before
+        if self._environment.process_exit_code in {EXIT_PROBLEM, EXIT_OVER_BUDGET}:
+            # of the run before
             self._environment.process_exit_code = None
         try:
             if self._controls:
-                self.control = RunControl(self._environment)
+                self.control = RunControl(self._environment, self._consent)
                 # Workers get Locust's options with their orders, so the folder travels along.
                 options.rtbench_folder = str(self.control.folder.path)
             if self._works:
@@ -69,8 +85,10 @@ class Lifecycle:
         except Problem as problem:
             self.abort(str(problem))
         else:
-            if self._controls:
-                self._live.start()
+            if self.control is not None:
+                self._spending.start(self.control.cost, options.max_usd)
+                self._live.start(self.control.target)
+                self._tending = gevent.spawn(locust_stats.tend, self._environment)
 
     def _start_worker(self, folder: str) -> None:
         runner = self._environment.runner
@@ -82,9 +100,16 @@ class Lifecycle:
         self.worker = RunWorker(self._environment, f"w{index}", Path(folder), report)
         self._closed.clear()
 
+    def begin_to_stop(self) -> None:
+        """Let turns under way end; what they cost cuts nothing short any more."""
+        self._spending.stop()
+        stop_in_turn(self._environment.runner, self._environment.stop_timeout)
+
     def stop(self) -> None:
         """Close the record; where the run is controlled, go on to its report."""
         self._live.stop()
+        if self._tending is not None:
+            self._tending.kill()
         # Closing takes a while, and an interrupt may have Locust stop a second time meanwhile.
         worker, self.worker = self.worker, None
         try:
@@ -92,13 +117,15 @@ class Lifecycle:
                 worker.close()
         finally:
             if self.control is not None:
-                self.control.start_finishing()
+                self.control.start_finishing(self._spending.facts)
             if worker is not None:
                 self._closed.set()
 
     def quit(self) -> None:
         """Let turns end, wait for the report, and give its verdict as Locust's exit code."""
         environment, runner = self._environment, self._environment.runner
+        if self._interrupted and environment.process_exit_code is None:
+            environment.process_exit_code = EXIT_INTERRUPTED
         try:
             if runner.state != STATE_CLEANUP:  # else a stop is under way: never stop users twice
                 runner.stop()
@@ -131,21 +158,50 @@ class Lifecycle:
         if self._aborted:  # every user and worker meets the same problem
             return
         self._aborted = True
-        print(f"rtbench: {reason}", file=sys.stderr, flush=True)  # noqa: T201
-        self._environment.process_exit_code = EXIT_PROBLEM
+        self._end_run(reason, EXIT_PROBLEM)
+
+    def cut_short(self, reason: str) -> None:
+        """End the run before its time, with all it has: one line, exit code 4."""
+        self._end_run(reason, EXIT_OVER_BUDGET)
+
+    def hold(self) -> None:
+        """Begin no new session in this run, here and on any worker."""
+        if self.worker is not None:
+            self.worker.held = True
+        if isinstance(self._environment.runner, MasterRunner):
+            self._environment.runner.send_message(_MESSAGE, {"name": "hold"})
+
+    def say(self, line: str) -> None:
+        """Print a line for the user to stderr."""
+        self._live.say(f"rtbench: {line}")
+
+    def interrupt(self) -> None:
+        """Note that the user ends the run, unless it is over, or has no other end."""
+        options = self._environment.parsed_options
+        ends = options.run_time or self._environment.shape_class is not None
+        under_way = {STATE_INIT, STATE_SPAWNING, STATE_RUNNING}
+        if options.headless and ends and self._environment.runner.state in under_way:
+            self._interrupted = True
+
+    def _end_run(self, reason: str, exit_code: int) -> None:
+        self.say(reason)
+        self._environment.process_exit_code = exit_code
         options = self._environment.parsed_options
         ends = self._environment.runner.quit if options.headless else self._environment.runner.stop
         gevent.spawn(ends)
 
     def _on_message(self, environment: Any, msg: Any, **_: Any) -> None:
-        name, data = msg.data["name"], msg.data["data"]
-        if name == "problem":
+        name, data = msg.data["name"], msg.data.get("data")
+        if name == "hold":  # the only word from a master
+            self.hold()
+        elif name == "problem":
             self.abort(data["reason"])
         elif self.control is None or msg.data["folder"] != str(self.control.folder.path):
             _log.warning("a worker reported %r of another run; ignored", name)
         elif name == "opened":
             self.control.worker_opened(data)
         elif name == "closed":
+            self._spending.note(data["client_id"], Tally.from_json(data.pop("tally")))
             self.control.worker_closed(data)
         elif name == "part":
             self.control.part_arrived(data)
@@ -163,8 +219,34 @@ def _whole_ms(response_time: float) -> int:
     return round(response_time)
 
 
-def _interrupt_main() -> None:
+def _interrupt_main(environment: Any) -> None:
+    _lifecycles[environment].interrupt()
     gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
+
+
+def _prepare(environment: Any, consent: Consent) -> None:
+    """Find out what would not work, and ask about what may cost money, before anything is sent.
+
+    Raises:
+        Problem: the user has something to mend, or does not agree.
+    """
+    options = environment.parsed_options
+    begins = options.headless or options.autostart
+    if options.worker or not (begins or is_elsewhere(environment.host)):
+        return
+    plan = make_call_plan(options, environment.host)
+    cost = cost_of_run(environment, plan)
+    consent.obtain([plan.endpoint.redacted_url], cost, given=options.yes)
+    if begins:
+        probe_target(plan.endpoint, plan.dialect, plan.connect_timeout_s)
+
+
+def _leave(environment: Any, exit_code: int) -> NoReturn:
+    if environment.parsed_options.processes:
+        # Locust's workers of --processes would wait a minute for a master gone.
+        for child in psutil.Process().children():
+            child.terminate()
+    sys.exit(exit_code)
 
 
 def _host_of_classes(user_classes: list[Any]) -> str:
@@ -181,26 +263,24 @@ def _on_parser(parser: Any, **_: Any) -> None:
 @events.init.add_listener
 def _on_init(environment: Any, **_: Any) -> None:
     options = environment.parsed_options
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Python would raise it in whatever runs: in a busy process, the engine of all sessions.
-        gevent.signal_handler(signal.SIGINT, _interrupt_main)
     locust.stats.bucket_response_time = _whole_ms
     if environment.host is None:
         environment.host = _host_of_classes(environment.user_classes)
     if not environment.stop_timeout:
         environment.stop_timeout = options.stop_timeout = STOP_TIMEOUT_S
-    if (options.headless or options.autostart) and not options.worker:
-        try:
-            plan = make_call_plan(options, environment.host)
-            probe_target(plan.endpoint, plan.dialect, plan.connect_timeout_s)
-        except Problem as problem:
-            print(f"rtbench: {problem}", file=sys.stderr, flush=True)  # noqa: T201
-            if options.processes:
-                # Locust's workers of --processes would wait a minute for a master gone.
-                for child in psutil.Process().children():
-                    child.terminate()
-            sys.exit(EXIT_PROBLEM)
-    _lifecycles[environment] = Lifecycle(environment)
+    consent = Consent()
+    try:
+        _prepare(environment, consent)
+    except Problem as problem:
+        print(f"rtbench: {problem}", file=sys.stderr, flush=True)  # noqa: T201
+        _leave(environment, EXIT_PROBLEM)
+    except KeyboardInterrupt:  # as good an answer as no
+        print(file=sys.stderr)  # noqa: T201
+        _leave(environment, EXIT_INTERRUPTED)
+    _lifecycles[environment] = Lifecycle(environment, consent)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Python would raise it in whatever runs: in a busy process, the engine of all sessions.
+        gevent.signal_handler(signal.SIGINT, _interrupt_main, environment)
 
 
 @events.test_start.add_listener
@@ -210,7 +290,7 @@ def _on_test_start(environment: Any, **_: Any) -> None:
 
 @events.test_stopping.add_listener
 def _on_test_stopping(environment: Any, **_: Any) -> None:
-    stop_in_turn(environment.runner, environment.stop_timeout)
+    lifecycle_of(environment).begin_to_stop()
 
 
 @events.test_stop.add_listener

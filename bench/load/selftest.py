@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import select
-import subprocess
 import tempfile
 import threading
 from contextlib import closing
@@ -18,9 +17,11 @@ from rich.table import Table
 
 from bench.analysis.statistics import distribution
 from bench.analysis.truth import latency_errors
-from bench.load.command import WITH_A_RECORD, find_scenario, locust_command
+from bench.load.child import run_child
+from bench.load.command import EXIT_INTERRUPTED, WITH_A_RECORD, find_scenario, locust_command
 from bench.load.embedded import embedded_server
 from bench.problem import Problem
+from bench.quiet import is_quiet
 from bench.report.build import load_record
 from bench.runs.folder import RunFolder
 from bench.session.timer import DeadlineTimer
@@ -59,11 +60,13 @@ def run_selftest(
             noise = _TimerNoise()
             began_ns = monotonic_ns()
             with noise:
-                exit_code = subprocess.call(command)  # noqa: S603 - built above
+                ending = run_child(command)
             wall_s = (monotonic_ns() - began_ns) / 1e9
             times = [process.cpu_times(), *(c.cpu_times() for c in process.children())]
             server_s = sum(time.user + time.system for time in times)
-        if exit_code not in WITH_A_RECORD or not (folder / "summary.json").exists():
+        if ending.asked:
+            return EXIT_INTERRUPTED
+        if ending.code not in WITH_A_RECORD or not (folder / "summary.json").exists():
             raise Problem("the run left no record; what it printed says why")
         lines = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
         return _judge(folder, lines, server_s / wall_s, noise)
@@ -90,6 +93,8 @@ def _judge(
             passed &= p99 is not None and p99 <= P99_LIMIT_MS
         shown = [_ms(median), _ms(p99), _ms(signed.p50.value)]
         table.add_row(name, str(len(values)), *shown)
+    if passed and is_quiet():
+        return 0
     console = Console()
     console.print(table)
     workers = run_folder.read_run()["workers"].values()

@@ -188,11 +188,11 @@ class RealtimeUser(User):
 
     def _dial(self) -> CallerSession | None:
         worker = self._worker()
-        if self._state == LOCUST_STATE_STOPPING:
+        if self._state == LOCUST_STATE_STOPPING or worker.held:
             raise StopUser
         self._state = LOCUST_STATE_WAITING  # in which Locust may end it at once
         with worker.switchboard.dials.turn():
-            if self._state == LOCUST_STATE_STOPPING:
+            if self._state == LOCUST_STATE_STOPPING or worker.held:
                 raise StopUser
             self._state = LOCUST_STATE_RUNNING
             return self._open_session(worker)
@@ -253,15 +253,11 @@ class RealtimeUser(User):
             worker.close_session(session)
 
     def _on_turn(self, record: SessionRecord) -> None:
-        """Show a turn on Locust's page.
-
-        Whoever listens to Locust's events may wait; where the engine called, nobody may.
-        """
-        rows = record.turn_rows
-        if gevent.getcurrent() is gevent.get_hub():
-            gevent.spawn(self._show, rows)
-        else:
-            self._show(rows)
+        """Have a turn shown on Locust's page; where the engine called, nobody may wait."""
+        worker = lifecycle_of(self.environment).worker
+        if worker is not None:
+            rows = record.turn_rows
+            worker.display.put(lambda: self._show(rows))
 
     def _show(self, rows: list[EventRow]) -> None:
         """One request for a turn, ttfa as its response time, and one for each other metric."""

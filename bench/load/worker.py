@@ -14,18 +14,19 @@ from typing import Any, TypeVar
 
 import gevent
 import numpy as np
-from gevent import monkey
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 
+from bench.analysis.budget import Tally
+from bench.dialects.base import Kind
+from bench.load.background import background_pool
+from bench.load.display import Display
 from bench.load.hub import EngineLoop
 from bench.load.plan import make_call_plan, plan_of_class
 from bench.load.recordings import Recordings
 from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
-from bench.runs.columns import AppendColumns
 from bench.runs.folder import RunFolder, part_files
-from bench.runs.recorder import Recorder, SessionRecord
+from bench.runs.recorder import Batch, Recorder, SessionRecord
 from bench.session.call import Call
 from bench.session.call_plan import CallPlan
 from bench.session.realtime import RealtimeSession
@@ -59,12 +60,17 @@ class RunWorker:
         self._class_plans: dict[type, CallPlan] = {}
         self.open_sessions: set[RealtimeSession] = set()
         self.lateness_p99_ms: float | None = None
+        self.tally = Tally()
+        """What was used, as far as it is written down."""
+        self.held = False
+        """Whether no new session is to be begun."""
+        self.client_id = environment.runner.client_id
         self._folder = RunFolder(folder)
         self._shares_folder = folder.is_dir()
         self._report = report
-        self._client_id = environment.runner.client_id
         self._loop = EngineLoop()
         self.switchboard = Switchboard(self._loop.engine)
+        self.display = Display()
         self._stamps = StampClock()
         self._recorder = Recorder(name)
         self._parts = 0
@@ -80,8 +86,7 @@ class RunWorker:
         _pay_first_costs()
         self.watch = ProcessWatch(name, self._loop.stalls, lambda: len(self.open_sessions))
         self.watch.start()
-        self._writer = ThreadPool(1)
-        self._writer.apply(_give_way)
+        self._writer = background_pool()
         self._closing = Event()
         self._flusher = gevent.spawn(self._flush_until_closing)
         report("opened", {"worker": name, **self._facts()})
@@ -144,6 +149,7 @@ class RunWorker:
         try:
             for session in list(self.open_sessions):
                 self.close_session(session)
+            self.display.close()
             self._flush()
             self._write_recordings()
             self._writer.kill()
@@ -152,7 +158,8 @@ class RunWorker:
         finally:
             self.watch.stop()
         self._anchors.append(read_anchor())
-        self._report("closed", {"worker": self.name, **self._facts()})
+        tally = self.tally.to_json()
+        self._report("closed", {"worker": self.name, "tally": tally, **self._facts()})
 
     def _facts(self) -> dict[str, Any]:
         facts = self.watch.facts()
@@ -160,7 +167,7 @@ class RunWorker:
         return {
             "host": platform.node(),
             "pid": os.getpid(),
-            "client_id": self._client_id,
+            "client_id": self.client_id,
             "parts": self._parts,
             "sessions": self._recorder.session_count,
             "clock_anchors": [asdict(anchor) for anchor in self._anchors],
@@ -186,7 +193,7 @@ class RunWorker:
         batch = self._recorder.take()
         if not len(batch.events) and not batch.appends.session and not batch.appends.unsent:
             return
-        self.lateness_p99_ms = self._writer.apply(_lateness_p99_ms, (batch.appends,))
+        self.tally, self.lateness_p99_ms = self._writer.apply(_look_over, (batch, self.tally))
         if self.lateness_p99_ms is not None:
             self.watch.note_lateness(self.lateness_p99_ms)
         number, self._parts = self._parts, self._parts + 1
@@ -217,14 +224,16 @@ class RunWorker:
                 return
 
 
-def _lateness_p99_ms(appends: AppendColumns) -> float | None:
-    lateness = appends.lateness_ms()
-    return float(np.percentile(lateness, 99)) if len(lateness) else None
-
-
-def _give_way() -> None:
-    """Let this thread have what the others leave: a part may be late, a frame may not."""
-    os.setpriority(os.PRIO_PROCESS, monkey.get_original("threading", "get_native_id")(), 10)
+def _look_over(batch: Batch, before: Tally) -> tuple[Tally, float | None]:
+    """What was used after `before` and this batch, and how late the batch's frames were."""
+    events = batch.events
+    tally = before.after(
+        events.details(Kind.RESPONSE_DONE),
+        begun=len(events.details(Kind.UTTERANCE)),
+        ended=len(events.details(Kind.TURN_ENDED)),
+    )
+    lateness = batch.appends.lateness_ms()
+    return tally, float(np.percentile(lateness, 99)) if len(lateness) else None
 
 
 def _pay_first_costs() -> None:

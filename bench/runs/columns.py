@@ -86,6 +86,15 @@ class EventColumns:
         self._server_ms.append(_NO_FLOAT if server_ms is None else server_ms)
         self._detail.append(texts.setdefault(detail, len(texts)))
 
+    def details(self, kind: str) -> list[str | None]:
+        """The `detail` of each event of a kind, in the order they were recorded."""
+        word = self._words.get(kind)
+        if word is None:
+            return []
+        texts = list(self._texts)
+        places = np.flatnonzero(np.asarray(self._kind) == word)
+        return [texts[self._detail[place]] for place in places]
+
     def table(self, session_ids: Sequence[str]) -> pa.Table:
         """Rows of EVENT_SCHEMA; `session_ids` by session number."""
         words = pa.array(list(self._words), pa.string())

@@ -9,6 +9,7 @@ import pytest
 
 from bench.gate.outputs import Outputs
 from bench.load import interleaving
+from bench.load.child import Ending
 from bench.load.interleaving import Interleaving, run_ab
 from bench.problem import Problem
 from tests.gate.made_runs import make_run
@@ -42,32 +43,40 @@ def test_blocks_come_in_pairs() -> None:
 class FakeLocust:
     """Stands for the process of a block: writes what a run would have left."""
 
-    def __init__(self, commands: list[list[str]], code: int, says: str) -> None:
+    def __init__(
+        self,
+        commands: list[list[str]],
+        code: int,
+        says: str,
+        *,
+        asked: bool = False,
+        spends_usd: float | None = None,
+    ) -> None:
         self.commands, self.code, self.says = commands, code, says
+        self.asked, self.spends_usd = asked, spends_usd
 
-    def __call__(self, command: list[str], stdout: Any, stderr: Any) -> Any:
+    def __call__(self, command: list[str], output: Any, timeout_s: float) -> Ending:
+        assert timeout_s == 30 + interleaving.GRACE_S
         self.commands.append(command)
-        stdout.write(self.says.encode())
+        output.write(self.says.encode())
         place = Path(command[command.index("--runs-dir") + 1])
         name = command[command.index("--run-id") + 1]
-        if self.code in {0, 1, 3}:
+        if self.code in {0, 1, 3, 4}:
             slower = 30.0 if command[command.index("--host") + 1] == URLS[1] else 0.0
             number = int(name[:2])
             make_run(place / name, seed=number, sessions=5, turns=5, reply_ms=300 + slower)
-        return self
-
-    def wait(self, timeout: float | None = None) -> int:
-        assert timeout is None or timeout == 30 + interleaving.GRACE_S
-        return self.code
-
-    def poll(self) -> int:
-        return self.code
+            if self.spends_usd is not None:
+                path = place / name / "run.json"
+                run = json.loads(path.read_text("utf-8"))
+                run["spending"] = {"spent_usd": self.spends_usd}
+                path.write_text(json.dumps(run), encoding="utf-8")
+        return Ending(self.code, self.asked)
 
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     made: list[list[str]] = []
-    monkeypatch.setattr(interleaving.subprocess, "Popen", FakeLocust(made, 0, ""))
+    monkeypatch.setattr(interleaving, "run_child", FakeLocust(made, 0, ""))
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return made
 
@@ -103,7 +112,7 @@ def test_block_that_could_not_start_ends_the_job_with_its_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     said = "noise\nrtbench: ws://127.0.0.1:1: nobody listens\n"
-    monkeypatch.setattr(interleaving.subprocess, "Popen", FakeLocust([], 2, said))
+    monkeypatch.setattr(interleaving, "run_child", FakeLocust([], 2, said))
     with pytest.raises(Problem, match=r"block 01-a: ws://127\.0\.0\.1:1: nobody listens"):
         run_ab(job(), tmp_path, ["ttfa_ms"], Outputs())
 
@@ -111,7 +120,7 @@ def test_block_that_could_not_start_ends_the_job_with_its_words(
 def test_block_that_says_nothing_is_told_by_its_log(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(interleaving.subprocess, "Popen", FakeLocust([], -9, ""))
+    monkeypatch.setattr(interleaving, "run_child", FakeLocust([], -9, ""))
     with pytest.raises(Problem, match=r"block 01-a: left no record; .*01-a\.log"):
         run_ab(job(), tmp_path, ["ttfa_ms"], Outputs())
 
@@ -119,9 +128,62 @@ def test_block_that_says_nothing_is_told_by_its_log(
 def test_interrupt_keeps_what_is_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: Any, **__: Any) -> Any:
+    commands: list[list[str]] = []
+    interrupted = FakeLocust(commands, 130, "", asked=True)
+    monkeypatch.setattr(interleaving, "run_child", interrupted)
+    assert run_ab(job(), tmp_path, ["ttfa_ms"], Outputs()) == 130
+    assert "rtbench: interrupted; `rtbench compare" in capsys.readouterr().err
+    assert len(commands) == 1
+
+
+def test_interrupt_between_two_blocks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: list[list[str]]
+) -> None:
+    def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(interleaving.subprocess, "Popen", interrupted)
+    monkeypatch.setattr(interleaving, "read_run", interrupted)
     assert run_ab(job(), tmp_path, ["ttfa_ms"], Outputs()) == 130
-    assert "rtbench compare" in capsys.readouterr().err
+    assert len(commands) == 1
+
+
+PRICED = ("--model", "gpt-realtime-2", "--max-usd", "1")
+
+
+def test_blocks_share_what_may_be_spent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands: list[list[str]] = []
+    spends = FakeLocust(commands, 0, "", spends_usd=0.4)
+    monkeypatch.setattr(interleaving, "run_child", spends)
+
+    def told(command: list[str]) -> str:  # of a flag given twice Locust takes the last
+        places = [n for n, word in enumerate(command) if word == "--max-usd"]
+        return command[places[-1] + 1]
+
+    assert run_ab(job(rest=PRICED), tmp_path, ["ttfa_ms"], Outputs()) == 4
+    assert [told(command) for command in commands] == ["1.000000", "0.600000", "0.200000"]
+    assert "rtbench: --max-usd 1 is spent; `rtbench compare" in capsys.readouterr().err
+
+
+def test_a_block_that_was_cut_short_is_the_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(interleaving, "run_child", FakeLocust(commands, 4, ""))
+    assert run_ab(job(rest=PRICED), tmp_path, ["ttfa_ms"], Outputs()) == 4
+    assert len(commands) == 1
+
+
+def test_another_machine_is_agreed_to_once_for_all_blocks(
+    commands: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = Interleaving(URLS[0], "wss://speech.example", "ask", 2, "30s", 5)
+    with pytest.raises(Problem, match=r"wss://speech\.example/?: is not this machine"):
+        run_ab(far, tmp_path, ["ttfa_ms"], Outputs())
+    assert commands == []
+    agreed = Interleaving(URLS[0], "wss://speech.example", "ask", 2, "30s", 5, ("--yes",))
+    run_ab(agreed, tmp_path, ["ttfa_ms"], Outputs())
+    assert len(commands) == 2
+    assert all("--yes" in command for command in commands)
+    assert capsys.readouterr().err.count("Estimated cost") == 1

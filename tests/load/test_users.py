@@ -38,6 +38,7 @@ class Session:
 
 class Worker:
     refuses = False
+    held = False
 
     def __init__(self):
         self.switchboard = Switchboard(Simple(next_due_ns=None))
@@ -217,3 +218,21 @@ print(json.dumps([told[0][0], told[0][1]]))
 """)
     assert waited_ms < 40
     assert failures == "no"
+
+
+def test_who_is_held_back_dials_no_more_and_leaves() -> None:
+    opened, left, after = run(r"""
+made = runner(Caller, 3)
+until(lambda: len(worker.opened) == 3)
+worker.held = True
+made.spawn_users({"Caller": 4})
+until(lambda: made.user_count == 3)
+for user in [greenlet.args[0] for greenlet in made.user_greenlets]:
+    user._session.ended = True
+    try:
+        user.session
+    except users.StopUser:
+        said.append("left")
+print(json.dumps([len(worker.opened), said.count("left"), worker.held]))
+""")
+    assert (opened, left, after) == (3, 3, True)

@@ -43,7 +43,11 @@ def slowly(*arguments):
 
 
 worker.part_files = slowly
-made._recorder.begin_session().event("note", "connected", 1)
+pen = made._recorder.begin_session()
+pen.event("note", "connected", 1)
+pen.event("note", "utterance", 2)
+usage = {"input_tokens": 7, "input_token_details": {"audio_tokens": 7}}
+pen.event("in", "response_done", 3, detail={"usage": usage})
 while not writing:
     gevent.sleep(0.01)
 made.watch.note_lateness(7.5)
@@ -77,12 +81,18 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_a_part_that_is_being_written_at_the_end_is_not_lost(ran: dict[str, Any]) -> None:
-    assert ran["rows"] == [1]
+    assert ran["rows"] == [3]
+
+
+def test_a_worker_tells_what_was_used(ran: dict[str, Any]) -> None:
+    tally = ran["told"]["closed"]["tally"]
+    assert (tally["responses"], tally["silent"], tally["open_turns"]) == (1, 0, 1)
+    assert sum(tally["usage"]) == 7 + 7
 
 
 def test_a_worker_tells_what_the_run_took_of_its_process(ran: dict[str, Any]) -> None:
     opened, closed = ran["told"]["opened"], ran["told"]["closed"]
-    assert opened.keys() == closed.keys()
+    assert {*opened, "tally"} == closed.keys()
     assert closed["process"]["cpu_user_s"] > 0
     assert closed["process"]["sending_s"] == 0  # a session that never opened
     assert closed["max_rss_bytes"] == closed["process"]["rss_max_bytes"] > 10 * 2**20

@@ -1,0 +1,135 @@
+"""Ctrl-C once ends any run with its report, twice at once; nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.end_to_end
+
+FORMS = ("run", "locust", "two processes", "demo", "ab")
+LATER_S = 7.0
+"""Into the run: some turns are over, others under way."""
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Living processes that know of the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found
+
+
+def interrupt(lab: Any, form: str, times: int) -> tuple[Any, float]:
+    """Start it, let it get under way, send SIGINT to the process that was started, and no other.
+
+    The program that has ended, and the seconds it took since the first SIGINT.
+    """
+    host = lab.shared_server.host
+    scratch = lab.folder("scratch")
+    at, size = ("--host", host), ("-u", 2, "-t", "60s")
+    locust = (*lab.locust_command, "-f", lab.ask, "--headless", *size, *at)
+    command: tuple[object, ...] = {
+        "run": (*lab.rtbench, "run", "ask", *size, "-r", 2, *at),
+        "locust": (*locust, "-r", 2),
+        "two processes": (*locust, "-r", 2, *lab.of_workers()),
+        "demo": (*lab.rtbench, "demo", *size),
+        "ab": (*lab.rtbench, "ab", host, host, "-u", 2, "--blocks", 2, "--block-time", "60s"),
+    }[form]
+    env = {"TMPDIR": str(scratch)}
+    program = lab.runs(f"{form.replace(' ', '-')}-{times}", *command, env=env)
+    wait_until(lambda: list(program.runs_dir.rglob("parts")), program)
+    time.sleep(LATER_S)
+    first_s = time.monotonic()
+    for number in range(times):
+        os.kill(program.process.pid, signal.SIGINT)
+        if number + 1 < times:
+            time.sleep(0.7)
+    run = program.wait()
+    took_s = time.monotonic() - first_s
+    run.notes["leftovers"] = [*leftovers(program.runs_dir), *leftovers(scratch)]
+    return run, took_s
+
+
+def wait_until(condition: Callable[[], Any], program: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert program.process.poll() is None, program.text
+        assert time.monotonic() < deadline, program.text
+        time.sleep(0.05)
+
+
+def all_forms(lab: Any, times: int) -> dict[str, tuple[Any, float]]:
+    assert lab.shared_server is not None
+    with ThreadPoolExecutor(3) as pool:
+        waiting = {form: pool.submit(interrupt, lab, form, times) for form in FORMS}
+    return {form: future.result() for form, future in waiting.items()}
+
+
+@pytest.fixture(scope="module")
+def once(lab: Any) -> dict[str, tuple[Any, float]]:
+    return all_forms(lab, 1)
+
+
+@pytest.fixture(scope="module")
+def twice(lab: Any) -> dict[str, tuple[Any, float]]:
+    return all_forms(lab, 2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+class TestOnce:
+    def test_ends_with_exit_code_130_and_leaves_nothing_running(
+        self, once: dict[str, tuple[Any, float]], form: str
+    ) -> None:
+        run, took_s = once[form]
+        print(f"{took_s:.1f} s")
+        assert run.code == 130, run.text
+        assert "Traceback" not in run.text
+        assert run.notes["leftovers"] == run.survivors == []
+        assert took_s < 30
+
+    def test_report_is_made_of_a_record_that_is_whole(
+        self, once: dict[str, tuple[Any, float]], form: str
+    ) -> None:
+        run, _ = once[form]
+        (page,) = run.runs_dir.rglob("report.html")
+        assert {path.name for path in page.parent.iterdir()} >= {"summary.json", "turns.parquet"}
+        assert not (page.parent / "parts").exists()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_twice_ends_at_once_and_keeps_the_record(
+    twice: dict[str, tuple[Any, float]], form: str
+) -> None:
+    run, took_s = twice[form]
+    print(f"{took_s:.1f} s")
+    assert run.code == 130, run.text
+    assert "Traceback" not in run.text
+    assert run.notes["leftovers"] == run.survivors == []
+    assert took_s < 12
+    assert list(run.runs_dir.rglob("parts"))
+
+
+def test_demo_still_compares_with_the_servers_log(
+    once: dict[str, tuple[Any, float]],
+) -> None:
+    assert "Checked against the server's own log" in once["demo"][0].out
+
+
+def test_ab_says_what_can_be_done_with_what_there_is(
+    once: dict[str, tuple[Any, float]], twice: dict[str, tuple[Any, float]]
+) -> None:
+    for run, _ in (once["ab"], twice["ab"]):
+        assert "rtbench: interrupted; `rtbench compare" in run.err

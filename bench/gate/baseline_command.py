@@ -27,7 +27,7 @@ def promote_runs(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="The run; earlier ones of the same build before.",
             autocompletion=complete_run,
         ),

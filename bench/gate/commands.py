@@ -58,7 +58,7 @@ def compare(
     candidate: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[B]", help="Folder of the run to judge.", autocompletion=complete_run
+            metavar="B", help="Folder of the run to judge.", autocompletion=complete_run
         ),
     ] = None,
     metric: Metrics = None,

@@ -72,6 +72,8 @@ def report_run(path: Path, yardstick: Yardstick, wanted: Wanted) -> int:
     judgement = None if decision is None else judgement_of(decision)
     page = write_page(path, judgement, wanted.html)
     if is_quiet():
+        # Of verdicts it leaves those that are none to be quiet about, invalid runs among them.
+        print_decision(decision or check_limits(read, ()), Console(highlight=False, stderr=True))
         _tell_path(console, page)
     else:
         if decision is not None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,3 +76,27 @@ def test_baselines_as_json(typed: Typed) -> None:
     (listed,) = json.loads(typed("baseline", "list", "--json")[1])
     assert (listed["name"], listed["commit"], len(listed["past_runs"])) == ("main", "c0ffee", 1)
     assert json.loads(typed("baseline", "show", "--json")[1]) == listed
+
+
+def test_quiet_report_gives_the_path_alone_and_why_a_run_is_invalid(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bench.gate.reports
+
+    monkeypatch.setattr(bench.gate.reports, "rebuild", _as_it_is)
+    assert typed("report", "same", "--quiet") == (0, "same/report.html\n", "")
+    summary = json.loads(Path("slow/summary.json").read_text("utf-8"))
+    summary["validity"] = {"valid": False, "reasons": ["a worker died"]}
+    Path("slow/summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    code, out, err = typed("report", "slow", "--quiet", "--verdict")
+    assert (code, out) == (3, "slow/report.html\n")
+    assert err.startswith("INVALID")
+    assert "a worker died" in err
+
+
+def _as_it_is(path: Path) -> tuple[Any, Any]:
+    """Made runs have no events to be rebuilt from."""
+    return tuple(json.loads((path / name).read_text("utf-8")) for name in _FACTS)
+
+
+_FACTS = ("run.json", "summary.json")

@@ -31,7 +31,7 @@ _PARTS = (
     # name, colour, hatch: the hatches tell them apart without colour
     ("endpointing", theme.ORANGE, ""),
     ("response", theme.GREEN, "////"),
-    ("leading silence", theme.PURPLE, "...."),
+    ("leading silence", theme.PURPLE, "||||"),
 )
 _LEFT, _RIGHT = 165.0, 415.0
 _ROW, _HEAD, _FOOT, _GAP = 22.0, 62.0, 40.0, 0.6

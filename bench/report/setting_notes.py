@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from bench.analysis.detail import number, parsed, text
 
@@ -23,6 +25,32 @@ _OF_SESSIONS: dict[str, tuple[str, str, Callable[[object], Any]]] = {
 _OF_TURNS = ("detection", "modality")
 
 
+class _Notes(NamedTuple):
+    """Notes of one kind: `details[codes[i]]` is what note i says, the last for one that is mute.
+
+    A run has many notes and few details: each is read once.
+    """
+
+    session_id: NDArray[np.object_]
+    turn_index: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    details: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, notes: pa.Table) -> _Notes:
+        told = notes.column("detail").combine_chunks().dictionary_encode()
+        return cls(
+            notes.column("session_id").cast(pa.string()).to_numpy(),
+            notes.column("turn_index").cast(pa.float64()).to_numpy(),
+            told.indices.fill_null(len(told.dictionary)).to_numpy().astype(np.int64),
+            [*map(parsed, told.dictionary.to_pylist()), {}],
+        )
+
+    def read(self, key: str, read: Callable[[object], Any]) -> NDArray[np.object_]:
+        """One value of each note's detail."""
+        return _objects([read(detail.get(key)) for detail in self.details])[self.codes]
+
+
 def noted_settings(notes: pa.Table, turns: pd.DataFrame) -> pd.DataFrame:
     """One row for each of `turns`, in their order, missing where nothing was noted.
 
@@ -30,39 +58,42 @@ def noted_settings(notes: pa.Table, turns: pd.DataFrame) -> pd.DataFrame:
     `detail`. `caller` (a class of the scenario), `codec` and `chunk_ms` are the session's,
     `detection` and `modality` the turn's.
     """
-    rows = {kind: _rows(notes, kind) for kind in KINDS}
-    settings = pd.DataFrame(index=turns.index)
+    kinds = notes.column("kind").cast(pa.string())
+    noted = {kind: _Notes.of(notes.filter(pc.equal(kinds, kind))) for kind in KINDS}
+    sessions, session_ids = pd.factorize(turns["session_id"])
+    settings = {}
     for column, (kind, key, read) in _OF_SESSIONS.items():
-        values = _read(rows[kind], key, read)
-        of_session = dict(zip(rows[kind]["session_id"], values, strict=True))
-        settings[column] = turns["session_id"].map(of_session)
-    spoken = rows["utterance"]
-    spoken["turn"] = _read(spoken, "turn", number)
-    spoken["turn"] = spoken["turn"].astype("Float64").fillna(spoken["turn_index"])
+        said = dict(zip(noted[kind].session_id, noted[kind].read(key, read), strict=True))
+        settings[column] = _objects([said.get(session) for session in session_ids])[sessions]
+    spoken = noted["utterance"]
+    place = _places(spoken, sessions, session_ids, turns["turn_index"].to_numpy(np.int64))
     for column in _OF_TURNS:
-        spoken[column] = _read(spoken, column, text)
-    spoken = spoken.dropna(subset=["turn"]).drop_duplicates(["session_id", "turn"])
-    held = pd.DataFrame(
-        {"session_id": turns["session_id"], "turn": turns["turn_index"].astype("Float64")}
-    ).merge(spoken, how="left", on=["session_id", "turn"])
-    for column in _OF_TURNS:
-        settings[column] = held[column].to_numpy(object)
-    return settings
+        settings[column] = np.append(spoken.read(column, text), [None])[place]
+    return pd.DataFrame(settings, index=turns.index)
 
 
-def _rows(notes: pa.Table, kind: str) -> pd.DataFrame:
-    wanted = notes.filter(pc.equal(notes.column("kind").cast(pa.string()), kind))
-    return pd.DataFrame(
-        {
-            "session_id": wanted.column("session_id").cast(pa.string()).to_pandas(),
-            "turn_index": wanted.column("turn_index").to_pandas().astype("Float64"),
-            "detail": wanted.column("detail").to_pandas(),
-        }
-    )
+def _places(
+    spoken: _Notes,
+    sessions: NDArray[np.intp],
+    session_ids: pd.Index,
+    turn_index: NDArray[np.int64],
+) -> NDArray[np.intp]:
+    """For each turn the place of its first note, -1 where it has none."""
+    width = int(turn_index.max(initial=0)) + 1
+    turn = spoken.read("turn", number).astype(np.float64)
+    turn = np.where(np.isnan(turn), spoken.turn_index, turn)
+    owner = pd.Index(session_ids).get_indexer(pd.Index(spoken.session_id))
+    known = (owner >= 0) & (turn >= 0) & (turn < width)
+    keys = owner[known] * width + turn[known].astype(np.int64)
+    keys, first = np.unique(keys, return_index=True)
+    if not len(keys):
+        return np.full(len(turn_index), -1)
+    wanted = sessions * width + turn_index
+    found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[found] == wanted, np.flatnonzero(known)[first[found]], -1)
 
 
-def _read(rows: pd.DataFrame, key: str, read: Callable[[object], Any]) -> pd.Series:
-    """One value of each row's detail: a run has many rows and few details."""
-    codes, details = pd.factorize(rows["detail"])
-    found = [read(parsed(detail).get(key)) for detail in details]
-    return pd.Series([*found, None], dtype=object).take(codes).set_axis(rows.index)
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -143,7 +144,7 @@ class Lifecycle:
                 self.control.give_up()
                 kept = f"; `rtbench report {self.control.folder.path}`"
             print(f"\nrtbench: interrupted; records are kept{kept}", file=sys.stderr)  # noqa: T201
-            sys.exit(EXIT_INTERRUPTED)
+            _leave(environment, EXIT_INTERRUPTED, psutil.Process.kill)
         if environment.process_exit_code is None and self.control.exit_code != 0:
             # None or negative: the report was never finished.
             environment.process_exit_code = max(self.control.exit_code or 1, 1)
@@ -241,11 +242,14 @@ def _prepare(environment: Any, consent: Consent) -> None:
         probe_target(plan.endpoint, plan.dialect, plan.connect_timeout_s)
 
 
-def _leave(environment: Any, exit_code: int) -> NoReturn:
-    if environment.parsed_options.processes:
+def _leave(
+    environment: Any, exit_code: int, end: Callable[[Any], None] = psutil.Process.terminate
+) -> NoReturn:
+    options = environment.parsed_options
+    if options.processes and not options.worker:
         # Locust's workers of --processes would wait a minute for a master gone.
         for child in psutil.Process().children():
-            child.terminate()
+            end(child)
     sys.exit(exit_code)
 
 

@@ -44,11 +44,10 @@ def _charts(data: ReportData, telling: list[TellingTurn]) -> list[Chart | NoChar
 
 
 def _basis(data: ReportData, telling: TellingTurns) -> str:
-    """Of which turns the usual ones are, where not of all that latencies are made of."""
+    """Among which turns the median is one."""
     measured = data.latency_turns
     heard = (measured["outcome"] == "ok") & measured["ttfa_ms"].notna()
     amount = int(heard.sum())
     if amount < 2 or not telling.shown:
         return ""
-    usual = "The median, p95 and slowest turn are of"
-    return f"{usual} the {number(amount)} measured turns heard to their end."
+    return f"Ranks are among the {number(amount)} measured turns that were heard to their end."

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.data import ReportData
+from bench.report.page import render_page
 from bench.report.theme import Chart
 from bench.report.waterfall import waterfall
 from bench.report.wording import NARROW_SPACE, number
@@ -114,3 +115,11 @@ def test_colour_is_not_all_that_tells_a_stall_from_sound(folder: Path) -> None:
     assert "runs dry 1 time, for " in chart.caption
     assert "<pattern" in chart.svg
     assert [line[0] for line in chart.rows].count("stall") == 1
+
+
+def test_an_outcome_of_another_version_stays_text(synthetic_run: Callable[..., Path]) -> None:
+    folder = synthetic_run(sessions=1, outcomes={3: "<script>\x1b"})
+    page = render_page(ReportData.load(folder))
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert "<h3>&lt;script&gt;\\x1b: the failed turn</h3>" in page

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
-import numpy as np
 from gevent.event import Event
 
 from bench.analysis.budget import Tally
-from bench.dialects.base import Kind
 from bench.load.background import background_pool
 from bench.load.display import Display
 from bench.load.hub import EngineLoop
+from bench.load.part import make_part
 from bench.load.plan import make_call_plan, plan_of_class
 from bench.load.recordings import Recordings
+from bench.load.scribe import Scribe
 from bench.load.switchboard import Switchboard
 from bench.load.watch import ProcessWatch
-from bench.runs.folder import RunFolder, part_files
-from bench.runs.recorder import Batch, Recorder, SessionRecord
+from bench.runs.folder import RunFolder
+from bench.runs.recorder import Recorder, SessionRecord
 from bench.session.call import Call
 from bench.session.call_plan import CallPlan
 from bench.session.realtime import RealtimeSession
@@ -38,7 +38,7 @@ S = TypeVar("S", bound=RealtimeSession)
 
 PART_INTERVAL_S = 2.0
 _SWITCH_INTERVAL_S = 0.000_5
-"""How long a thread that writes parts may keep the interpreter from the pacer."""
+"""How long another thread may keep the interpreter from the pacer."""
 
 
 class RunWorker:
@@ -83,13 +83,24 @@ class RunWorker:
                 self._options.record, self._anchors[0].monotonic_ns + warmup_ns
             )
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        _pay_first_costs()
+        self._writer = background_pool()
+        self._scribe = Scribe()
+        self._pay_first_costs()
         self.watch = ProcessWatch(name, self._loop.stalls, lambda: len(self.open_sessions))
         self.watch.start()
-        self._writer = background_pool()
         self._closing = Event()
         self._flusher = gevent.spawn(self._flush_until_closing)
         report("opened", {"worker": name, **self._facts()})
+
+    def _pay_first_costs(self) -> None:
+        """Do once, before any microphone runs, what is slow only the first time.
+
+        Making a part loads code. Locust asks who called `stop`, and `inspect` reads the sources
+        of the whole stack for the answer: tens of milliseconds that would fall on the last frames.
+        """
+        nothing = (make_part, "", 0, Recorder("").take(), Tally())
+        self._writer.apply(self._scribe.apply, nothing)
+        inspect.stack()
 
     def plan_of(self, user_class: type, asks: Mapping[str, Any]) -> CallPlan:
         """The run's plan with what a class of users asks for itself; made once for each class.
@@ -150,6 +161,7 @@ class RunWorker:
             for session in list(self.open_sessions):
                 self.close_session(session)
             self.display.close()
+            self._scribe.close()  # nobody speaks any more: the last part is soonest made here
             self._flush()
             self._write_recordings()
             self._writer.kill()
@@ -189,16 +201,18 @@ class RunWorker:
                 return
 
     def _flush(self) -> None:
-        """Write one part in a real thread, so that the schedule goes on meanwhile."""
+        """Write one part elsewhere, so that the schedule goes on meanwhile."""
         batch = self._recorder.take()
         if not len(batch.events) and not batch.appends.session and not batch.appends.unsent:
             return
-        self.tally, self.lateness_p99_ms = self._writer.apply(_look_over, (batch, self.tally))
+        number, self._parts = self._parts, self._parts + 1
+        part = self._writer.apply(
+            self._scribe.apply, (make_part, self.name, number, batch, self.tally)
+        )
+        self.tally, self.lateness_p99_ms = part.tally, part.lateness_p99_ms
         if self.lateness_p99_ms is not None:
             self.watch.note_lateness(self.lateness_p99_ms)
-        number, self._parts = self._parts, self._parts + 1
-        files = self._writer.apply(part_files, (self.name, number, batch))
-        for file_name, content in files.items():
+        for file_name, content in part.files.items():
             self._bring("part", self._folder.write_part_file, file_name, content)
 
     def _bring(
@@ -222,25 +236,3 @@ class RunWorker:
             except OSError as error:  # the figures of the run are worth more than its sound
                 _log.warning("%s: cannot be written (%s)", made[0], error.strerror)
                 return
-
-
-def _look_over(batch: Batch, before: Tally) -> tuple[Tally, float | None]:
-    """What was used after `before` and this batch, and how late the batch's frames were."""
-    events = batch.events
-    tally = before.after(
-        events.details(Kind.RESPONSE_DONE),
-        begun=len(events.details(Kind.UTTERANCE)),
-        ended=len(events.details(Kind.TURN_ENDED)),
-    )
-    lateness = batch.appends.lateness_ms()
-    return tally, float(np.percentile(lateness, 99)) if len(lateness) else None
-
-
-def _pay_first_costs() -> None:
-    """Do once, before any microphone runs, what is slow only the first time.
-
-    Writing Parquet loads code. Locust asks who called `stop`, and `inspect` reads the sources
-    of the whole stack for the answer: tens of milliseconds that would fall on the last frames.
-    """
-    gevent.get_hub().threadpool.apply(part_files, ("", 0, Recorder("").take()))
-    inspect.stack()

@@ -30,8 +30,10 @@ from bench.usage import EverywhereGroup, UsageError, tell_mistake
 
 EXIT_CODES = (
     "Exit codes: 0 fine, 1 failed turns or a limit broken, 2 wrong usage, "
-    "3 invalid run, 130 interrupted."
+    "3 invalid run, 4 spending cap reached, 130 interrupted."
 )
+DEMO_CODES = EXIT_CODES.replace("4 spending cap reached, ", "")
+AB_CODES = gate.EXIT_CODES.replace("5 inc", "4 spending cap reached, 5 inc")
 RUN, LOOK, JUDGE, FIXTURES, MACHINE = "Run", "Look", "Judge", "Fixtures", "Machine"
 
 app = typer.Typer(
@@ -136,7 +138,8 @@ def run(
     """Run a scenario with Locust, without its web page, and write a report.
 
     Every other option goes to Locust as it is, rtbench's own among them: they are
-    what `locust -f scenarios/ask.py --help` lists.
+    what `locust -f scenarios/ask.py --help` lists. A target that is not this
+    machine asks for --yes; --max-usd ends a run that has cost so much.
 
     Example: rtbench run ask -u 50 -r 25 -t 40s --vad-silence-ms 300
     """
@@ -149,8 +152,8 @@ def run(
     os.execv(command[0], [*command, *context.args])  # noqa: S606 - Locust takes our place
 
 
-app.command(rich_help_panel=RUN, epilog=EXIT_CODES)(load.demo)
-app.command(rich_help_panel=RUN, epilog=gate.EXIT_CODES, context_settings=load.PASS_ON)(load.ab)
+app.command(rich_help_panel=RUN, epilog=DEMO_CODES)(load.demo)
+app.command(rich_help_panel=RUN, epilog=AB_CODES, context_settings=load.PASS_ON)(load.ab)
 app.command(rich_help_panel=RUN, epilog=SERVE_CODES)(serve)
 app.command(rich_help_panel=LOOK, epilog=REPORT_CODES)(report)
 app.command(rich_help_panel=JUDGE, epilog=gate.EXIT_CODES)(gate.compare)

@@ -136,7 +136,8 @@ def _schema_of_argument(name: str, keywords: dict[str, Any]) -> dict[str, Any]:
         schema = {"type": "string", "format": "path"}
     else:
         schema = _schema_of_text(name)
-    return _described(schema, keywords["help"], keywords.get("default"))
+    words = keywords["help"].replace("%%", "%")  # as argparse wants it written
+    return _described(schema, words, keywords.get("default"))
 
 
 def _schema_of_text(name: str) -> dict[str, Any]:

@@ -41,6 +41,9 @@ DEFAULTS = {
     "connect_timeout_s": 10.0,
     "warmup_s": 0.0,
     "record": 0,
+    "yes": False,
+    "max_usd": None,
+    "prices": "",
     "runs_dir": "reports",
     "run_id": "",
     "progress": False,
@@ -80,6 +83,9 @@ def test_defaults(parse: Callable[..., Any]) -> None:
         ("--vad-idle-timeout-ms", "off", None),
         ("--max-output-tokens", "1", 1),
         ("--max-output-tokens", "off", None),
+        ("--max-usd", "2.5", 2.5),
+        ("--max-usd", "off", None),
+        ("--prices", "prices.toml", "prices.toml"),
         ("--language", "pt-BR", "pt-BR"),
         ("--tail", "bed_babble", "bed_babble"),
     ],
@@ -124,6 +130,8 @@ def test_value_is_taken(parse: Callable[..., Any], flag: str, text: str, value: 
         ("--max-output-tokens", "0"),
         ("--max-output-tokens", "inf"),
         ("--language", "English"),
+        ("--max-usd", "0"),
+        ("--max-usd", "$2"),
     ],
 )
 def test_bad_value_is_named_with_its_option(

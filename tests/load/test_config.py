@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import configargparse
 import jsonschema
 import pytest
 from hypothesis import given
@@ -283,11 +286,18 @@ def test_no_key_is_a_secrets() -> None:
     ],
 )
 def test_schema_and_check_agree_on_what_is_fine(text: str) -> None:
-    import tomllib
-
     write(text)
     assert options()
     jsonschema.validate(tomllib.loads(text), load_schema())
+
+
+def test_example_in_the_readme_is_one() -> None:
+    readme = (SCHEMA_PATH.parents[1] / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    assert examples
+    for example in examples:
+        write(example)
+        assert options()
 
 
 # What counts more
@@ -297,8 +307,6 @@ class _Parser:
     """Stands for Locust's parser."""
 
     def __new__(cls) -> Any:
-        import configargparse
-
         parser = configargparse.ArgumentParser(prog="locust", allow_abbrev=False)
         parser.add_argument("--users", dest="num_users", type=int)
         parser.add_argument("--run-time")

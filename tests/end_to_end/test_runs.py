@@ -271,7 +271,9 @@ class TestTwoProcesses:
 
 class TestInterrupts:
     def test_first_one_ends_the_run_with_a_report(self, interrupted: Any) -> None:
-        interrupted.assert_clean_exit()
+        assert interrupted.code == 130, interrupted.text  # of 60 s that were asked for
+        assert "Traceback" not in interrupted.text
+        assert interrupted.survivors == []
         assert "Report: " in interrupted.out
         assert interrupted.seconds < 40
         assert set(interrupted.turns.outcome) == {"ok"}
@@ -302,13 +304,14 @@ class TestInterrupts:
 
     def test_one_that_hits_the_engine(self, interrupted_in_the_engine: Any) -> None:
         run = interrupted_in_the_engine
-        run.assert_clean_exit("No turn was measured")
+        assert run.code == 130, run.text
+        assert "Traceback" not in run.text
         assert set(run.turns.outcome) == {"ok"}
         assert run.seconds < 25
 
     def test_one_that_reaches_master_and_workers(self, two_processes_interrupted: Any) -> None:
         run = two_processes_interrupted
-        run.assert_clean_exit()
+        run.assert_clean_exit()  # with no --run-time that is its end
         assert {w["ended"] for w in run.json("run.json")["workers"].values()} == {"closed"}
         assert set(run.turns.outcome) == {"ok"}
 
@@ -452,7 +455,7 @@ class TestDemo:
 
     def test_ctrl_c_lets_turns_end_and_still_checks(self, demo_interrupted: Any) -> None:
         run = demo_interrupted
-        assert run.code in {0, 3}
+        assert run.code == 130
         assert "Traceback" not in run.text
         assert set(run.turns.outcome) == {"ok"}
         assert "Checked against the server's own log" in run.out

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.statistics import ecdf
 from bench.report import theme
-from bench.report.comparison import ComparedRun, Comparison
+from bench.report.comparison import MOST_IN_LABEL, ComparedRun, Comparison
 from bench.report.headlines import HEADLINES, RATE, Figure, Headline
 from bench.report.samples import Sample, ttfa
 from bench.report.theme import Chart, NoChart
@@ -61,7 +61,7 @@ def headline_rows(comparison: Comparison) -> Chart | NoChart:
         for axes, (heading, headlines) in zip(row, panels, strict=True):
             _panel(axes, comparison, heading, headlines)
         row[0].set_ylim(len(runs) - 0.4, -0.6)
-        row[0].set_yticks(range(len(runs)), [_short(run, _LEFT - 12) for run in runs])
+        row[0].set_yticks(range(len(runs)), _names(runs, _LEFT - 12))
         row[0].tick_params(axis="y", labelcolor=theme.INK)
         svg = theme.to_svg(drawing, "headlines", title)
     shown = [each for _, headlines in panels for each in headlines]
@@ -171,13 +171,14 @@ def curves(comparison: Comparison) -> Chart | NoChart:
             },
         )
         cells = list(grid.flat)
-        for axes, (run, wait) in zip(cells, drawn, strict=False):
+        names = _names([run for run, _ in drawn], theme.WIDTH / columns - 30)
+        for axes, name, (run, wait) in zip(cells, names, drawn, strict=False):
             if reference is not None and run is not comparison.reference:
                 _curve(axes, reference, (near, far), theme.AXIS, dotted=True)
             _curve(axes, wait, (near, far), theme.BLUE)
             _frame(axes, near, far)
             axes.set_title(
-                f"{_short(run, theme.WIDTH / columns - 30)}\n{_figures(wait)}",
+                f"{name}\n{_figures(wait)}",
                 loc="left",
                 fontsize=10,
                 color=theme.INK,
@@ -255,9 +256,17 @@ def _frame(axes: Axes, near: float, far: float) -> None:
     axes.set_axisbelow(True)
 
 
-def _short(run: ComparedRun, wide: float) -> str:
-    """A run's label in so much room, marked where the run is invalid."""
-    mark = "INVALID: " if run.invalid else ""
-    most = max(int(wide / theme.text_width("x")) - len(mark), 8)
-    label = printable(run.label)
-    return mark + (label if len(label) <= most else f"{label[: most - 1]}…")
+def _names(runs: Sequence[ComparedRun], wide: float) -> list[str]:
+    """Each run's label in so much room, marked where the run is invalid.
+
+    Where one is too long for it, all have the values of their settings instead, if few.
+    """
+    most = max(int(wide / theme.text_width("x")), 20)
+    words = [_marked(run, run.label) for run in runs]
+    if max(map(len, words)) > most and all(1 < len(r.settings) <= MOST_IN_LABEL for r in runs):
+        words = [_marked(run, ", ".join(run.settings)) for run in runs]
+    return [each if len(each) <= most else f"{each[: most - 1]}…" for each in words]
+
+
+def _marked(run: ComparedRun, label: str) -> str:
+    return f"{'INVALID: ' if run.invalid else ''}{printable(label)}"

@@ -43,10 +43,7 @@ def render_comparison(comparison: Comparison) -> str:
 
 def _table(comparison: Comparison) -> Markup:
     headlines = comparison.headlines
-    limits = [
-        [run.limits[place] if place < len(run.limits) else None for run in comparison.runs]
-        for place in range(max((len(run.limits) for run in comparison.runs), default=0))
-    ]
+    limits = next(([line.limit for line in r.limits] for r in comparison.runs if r.limits), [])
     return fragment(
         "sections/side_by_side.html",
         comparison=comparison,

@@ -62,7 +62,7 @@ def comparison_markdown(comparison: Comparison) -> str:
                 f"{INVALID} INVALID" if run.invalid else "valid",
             ]
         )
-    lines += ["", *table(heads, rows), *_limits(comparison)]
+    lines += ["", *table(heads, rows), *_limits(comparison), ""]
     lines.append(
         f"Changes are told from {cell(comparison.reference.label)}; ~ where the 95 % intervals "
         "meet, so that it may be chance."

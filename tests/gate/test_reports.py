@@ -155,8 +155,8 @@ def test_several_with_a_baseline_are_told_from_it(rtbench: Say, runs: Path) -> N
     )
     assert told.code == 0
     page = Path("c.html").read_text("utf-8")
-    assert page.count("told from this") == 1
-    assert "vad_silence_ms = 200 (base) <small>told from this" in page
+    assert page.count("<small>reference") == 1
+    assert "vad_silence_ms = 200 (base) <small>reference" in page
 
 
 def test_limits_of_several_are_held_for_each(rtbench: Say, sweep: Path) -> None:

@@ -139,7 +139,7 @@ def test_the_table_has_each_runs_own_figures_and_their_difference(
     head, statistics, *body = rows(page, "Headline figures of each run")
     assert [row[0] for row in body] == [
         "vad_silence_ms = 200",
-        "vad_silence_ms = 500 told from this",
+        "vad_silence_ms = 500 reference",
     ]
     assert head[:4] == ["Run", "Validity", "Turns", "Time to first audio, ms"]
     assert statistics[:2] == ["p50", "p95"]
@@ -210,9 +210,9 @@ def test_limits_are_held_or_broken_by_run(compared: Callable[..., ComparedRun]) 
             (compared("c", ms=3), ()),
         )
     ]
-    _, row = rows(render_comparison(compare(runs)), "Limits")
-    assert row == [
-        "ttfa_ms p95 < 900",
+    head, *body = rows(render_comparison(compare(runs)), "Limits")
+    assert head == ["Run", "ttfa_ms p95 < 900"]
+    assert [row[1] for row in body] == [
         "✓ held 900 850 to 1 100",
         "✗ broken 900 850 to 1 100",
         ABSENT,
@@ -230,3 +230,17 @@ def test_strings_from_outside_stay_text(compared: Callable[..., ComparedRun]) ->
     assert page.count("</style>") == 1
     for character in "\u202e\x1b\x00":
         assert character not in page
+
+
+def test_figures_name_all_runs_in_one_way_where_their_names_are_long(
+    compared: Callable[..., ComparedRun],
+) -> None:
+    runs = [
+        compared(f"r{n}", vad_silence_ms=200 * n, codec="a_codec_with_a_long_name" * (n % 2))
+        for n in (1, 2)
+    ]
+    page = render_comparison(compare(runs))
+    rows_figure, *_ = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert ">200, a_codec_with_a_long_name</text>" in rows_figure
+    assert ">400, none</text>" in rows_figure
+    assert "vad_silence_ms" not in rows_figure

@@ -35,7 +35,7 @@ def _charts(data: ReportData, telling: list[TellingTurn]) -> list[Chart | NoChar
         reason = "This folder holds no events and appends (a baseline), only what came of them."
         return [NoChart("Single turns", reason)]
     records = data.turn_records([turn for _, turn, _ in telling])
-    recorded = [recording for _, _, recording in telling if recording is not None]
+    recorded = list(dict.fromkeys(t.recording for t in telling if t.recording is not None))
     sounds: dict[Recording, Sound] = {s.recording: s for s in embed(data.folder, recorded)}
     return [
         waterfall(record, f"waterfall-{index}", title, recording and sounds[recording])

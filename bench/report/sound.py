@@ -27,7 +27,7 @@ _MOST_SMALLER = 8
 
 
 class Recording(NamedTuple):
-    """A line of audio/index.json. `_ms` but the latencies are positions in the file.
+    """A line of audio/index.json; instants are those of its session's worker.
 
     What the line does not say is None.
     """
@@ -41,7 +41,8 @@ class Recording(NamedTuple):
     outcome: str
     ttfa_ms: float | None
     voice_to_voice_ms: float | None
-    speech_end_ms: float | None
+    zero_ns: int | None
+    """Monotonic instant of its first sample."""
     duration_ms: float | None
 
     @property
@@ -62,12 +63,14 @@ class Sound(NamedTuple):
     """A recording as the page has it.
 
     `source` is a data: URI, None where it found no room or cannot be read; `whole` says
-    whether it is the very file, and not smaller and a little worse.
+    whether it is the very file, and not smaller and a little worse. `cue` tells in words where
+    to listen.
     """
 
     recording: Recording
     source: str | None
     whole: bool
+    cue: str = ""
 
 
 def read_recordings(folder: Path) -> Recordings:
@@ -102,7 +105,7 @@ def _recording(line: dict[str, Any]) -> Recording:
         outcome=text(line.get("outcome")) or "",
         ttfa_ms=number(line.get("ttfa_ms")),
         voice_to_voice_ms=number(line.get("voice_to_voice_ms")),
-        speech_end_ms=number(line.get("speech_end_ms")),
+        zero_ns=None if line.get("zero_ns") is None else int(line["zero_ns"]),
         duration_ms=number(line.get("duration_ms")),
     )
 

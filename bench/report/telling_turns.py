@@ -57,12 +57,12 @@ class _Choice:
         self.shown: list[TellingTurn] = []
         self.left_out: list[str] = []
         self._taken: set[Hashable] = set()
-        by_place = {(r.session_id, r.turn_index): r for r in data.recordings.listed}
+        self._by_place = {(r.session_id, r.turn_index): r for r in data.recordings.listed}
         places = zip(data.turns["session_id"], data.turns["turn_index"], strict=True)
         self._recordings: dict[Hashable, Recording] = {
-            index: by_place[place]
+            index: self._by_place[place]
             for index, place in zip(data.turns.index, places, strict=True)
-            if by_place and place in by_place
+            if self._by_place and place in self._by_place
         }
 
     def take_usual(self, latency: pd.DataFrame) -> None:
@@ -129,9 +129,17 @@ class _Choice:
         if "interrupts" not in turns:
             return
         barge_ins = turns[turns["interrupts"].notna()]
+        self._hear_interrupted(barge_ins)
         went_on_ms = _greatest(barge_ins["barge_in_detect_ms"], barge_ins["barge_in_stop_ms"])
         several = "The {rank}slowest barge-in of {amount}"
         self._take_worst(barge_ins, went_on_ms, ("barge-in", "barge-ins"), several)
+
+    def _hear_interrupted(self, barge_ins: pd.DataFrame) -> None:
+        """Let a recording of the turn that is interrupted do where there is no other."""
+        places = zip(barge_ins["session_id"], barge_ins["interrupts"], strict=True)
+        for index, place in zip(barge_ins.index, places, strict=True):
+            if place in self._by_place:
+                self._recordings.setdefault(index, self._by_place[place])
 
     def _take_worst(
         self, rows: pd.DataFrame, badness: pd.Series, names: tuple[str, str], several: str

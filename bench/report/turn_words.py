@@ -7,6 +7,7 @@ import pandas as pd
 
 from bench.analysis.playback import PREBUFFER_MS
 from bench.report.data import TurnRecord
+from bench.report.sound import Recording
 from bench.report.turn_clock import TurnClock
 from bench.report.wording import ABSENT, count, instant, number, outcome_words, quantity
 
@@ -134,3 +135,22 @@ def _stalls(turn: TurnClock) -> str:
         return f"{player} never runs dry."
     whole = quantity(sum(end - start for start, end in turn.stalls))
     return f"{player} runs dry {count(len(turn.stalls), 'time')}, for {whole} in all."
+
+
+def cue(record: TurnRecord, recording: Recording) -> str:
+    """Where in a recording of the turn, or of the one that it interrupts, to listen."""
+    turn, old = record.turn, record.interrupted
+    is_of_old = old is not None and recording.turn_index != turn["turn_index"]
+    whose = ""
+    if is_of_old:
+        whose = f"It is of turn {recording.turn_index}, which this one interrupts. "
+    if recording.zero_ns is None:
+        return whose
+    what, instant_ns = "stops speaking", turn["speech_end_ns"]
+    if is_of_old:
+        what, instant_ns = "breaks in", turn["speech_start_ns"]
+    at_s = (int(instant_ns) - recording.zero_ns) / 1e9
+    length = ""
+    if recording.duration_ms is not None:
+        length = f" of {quantity(recording.duration_ms / 1000, 's')}"
+    return f"{whose}The caller {what} at {quantity(at_s, 's')}{length}."

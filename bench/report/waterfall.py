@@ -81,7 +81,7 @@ def waterfall(
         svg=svg,
         columns=turn_words.COLUMNS,
         rows=turn_words.rows(turn),
-        sound=sound,
+        sound=sound and sound._replace(cue=turn_words.cue(record, sound.recording)),
     )
 
 

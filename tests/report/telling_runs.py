@@ -24,7 +24,8 @@ def record(
     seconds: float = 2.0,
     lost: int = 0,
 ) -> Path:
-    """Give a run recordings of `turns` (session, index, class): a tone left, then one right."""
+    """Give a run recordings of `turns` (session, index, class): a tone left until the end
+    of speech, then one right."""
     audio = folder / "audio"
     audio.mkdir()
     at = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
@@ -33,6 +34,10 @@ def record(
     left, right = np.where(at < seconds / 2, tone, 0), np.where(at >= seconds / 2, tone, 0)
     lines = []
     for session_id, index, turn_class in turns:
+        zero_ns = 5
+        if (folder / "turns.parquet").exists():
+            spoken_ns = int(turn_at(folder, session_id, index)["speech_end_ns"])
+            zero_ns = spoken_ns - round(seconds / 2 * 1_000 * MS)
         rank = 1 + sum(line["class"] == turn_class for line in lines)
         name = f"{turn_class}-{rank}-{session_id}-turn{index}.flac"
         samples = np.column_stack([left, right]).astype(np.int16)
@@ -48,7 +53,7 @@ def record(
                 "outcome": "ok",
                 "ttfa_ms": 900.5,
                 "voice_to_voice_ms": 1_000.5,
-                "zero_ns": 5,
+                "zero_ns": zero_ns,
                 "zero_ms": 0,
                 "speech_end_ms": 1_000.0,
                 "first_audible_ms": 2_000.5,

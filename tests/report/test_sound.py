@@ -37,7 +37,7 @@ def test_all_that_is_listed_is_known(folder: Path) -> None:
     assert [(r.session_id, r.turn_index, r.turn_class) for r in found.listed] == TURNS
     assert [r.rank for r in found.listed] == [1, 1, 2]
     assert found.listed[0].link == "audio/median-1-w0-00000-turn1.flac"
-    assert (found.listed[0].speech_end_ms, found.listed[0].duration_ms) == (1_000, 2_000)
+    assert (found.listed[0].zero_ns, found.listed[0].duration_ms) == (5, 2_000)
 
 
 def test_a_run_without_recordings_has_none(tmp_path: Path) -> None:

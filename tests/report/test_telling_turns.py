@@ -188,3 +188,11 @@ def test_runs_of_before_there_were_barge_ins_have_none() -> None:
     row = turn(0, 500.0)
     del row["interrupts"]
     assert len(telling([row]).shown) == 1
+
+
+def test_a_barge_in_is_heard_in_the_turn_that_it_interrupts() -> None:
+    turns = [turn(0, None, outcome="talked_over"), barge_in(1, 150, 900)]
+    turns += [turn(2, None, outcome="talked_over"), barge_in(3, 150, 700)]
+    found = telling(turns, recorded=[0, 2, 3])
+    assert titled(found) == {"The slowest barge-in of 2": 1, "The 2nd slowest barge-in of 2": 3}
+    assert [recording and recording.turn_index for _, _, recording in found.shown] == [0, 3]

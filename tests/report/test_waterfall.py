@@ -11,9 +11,10 @@ import pytest
 from bench.report.data import ReportData
 from bench.report.page import render_page
 from bench.report.theme import Chart
+from bench.report.turn_words import cue
 from bench.report.waterfall import waterfall
 from bench.report.wording import NARROW_SPACE, number
-from tests.report.telling_runs import change_rows, hold_back, interrupt, turn_at
+from tests.report.telling_runs import change_rows, hold_back, interrupt, record, turn_at
 
 SESSION = "w0-00000"
 
@@ -123,3 +124,22 @@ def test_an_outcome_of_another_version_stays_text(synthetic_run: Callable[..., P
     assert "<script" not in page
     assert "\x1b" not in page
     assert "<h3>&lt;script&gt;\\x1b: the failed turn</h3>" in page
+
+
+def test_the_page_says_where_in_a_recording_to_listen(folder: Path) -> None:
+    interrupt(folder, SESSION, 3)
+    begun_ns = int(turn_at(folder, SESSION, 3)["speech_start_ns"])
+    record(folder, [(SESSION, 2, "talked_over"), (SESSION, 4, "random")])
+    zero_ns = int(turn_at(folder, SESSION, 2)["speech_end_ns"]) - 1_000_000_000
+    data = ReportData.load(folder)
+    over, own = data.recordings.listed
+    (barged, plain) = data.turn_records([data.turns.iloc[3], data.turns.iloc[4]])
+    at = f"{number((begun_ns - zero_ns) / 1e9)}{NARROW_SPACE}s"
+    assert cue(barged, over) == (
+        "It is of turn 2, which this one interrupts. "
+        f"The caller breaks in at {at} of 2.00{NARROW_SPACE}s."
+    )
+    end = f"1.00{NARROW_SPACE}s of 2.00{NARROW_SPACE}s"
+    assert cue(plain, own) == f"The caller stops speaking at {end}."
+    page = render_page(data)
+    assert f"The caller stops speaking at {end}." in page

@@ -174,8 +174,10 @@ class Program:
     def wait(self, timeout_s: float = PATIENCE_S, **notes: Any) -> Run:
         code = self.process.wait(timeout_s)
         seconds = time.monotonic() - self._started_s
-        time.sleep(0.3)  # for children that end with it
-        survivors = [f"{pid}: {words}" for pid, words in _session_members(self.process.pid)]
+        deadline = time.monotonic() + 10  # for children that end with it, in time left over
+        while (left := _session_members(self.process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        survivors = [f"{pid}: {words}" for pid, words in left]
         return Run(
             code,
             self._out.read_text(),

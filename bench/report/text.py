@@ -77,16 +77,16 @@ def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
     due, sent = pacing["frames_due"], pacing["frames_sent"]
     late = percentile(pacing["lateness_ms"], "p99", plain=True)
     started, opened, failed = (_plain(sessions[key]) for key in ("started", "opened", "failed"))
-    cut_off, turns_started = turns["cut_off"], turns["started"]
+    rates = summary.get("rates") or {}
     rows = [
         ("Target", f"{run.get('target')} ({run.get('dialect')}, {run.get('model')})"),
         ("Duration", quantity(summary["duration_s"], "s", plain=True)),
         ("Sessions", f"{started} started, {opened} opened, {failed} failed"),
-        ("Turns", f"{_plain(turns_started)} started: {outcomes or 'none'}"),
-        ("Cut off", f"{_plain(cut_off)} ({share(cut_off, turns_started, plain=True)})"),
+        ("Turns", f"{_plain(turns['started'])} started: {outcomes or 'none'}"),
+        ("Cut off", _cut_off(rates.get("cut_off") or {"hits": 0, "n": 0})),
         ("Pacing", f"p99 {late} ms late; {_plain(sent)} of {_plain(due)} frames sent"),
     ]
-    mishaps = _mishaps(summary.get("rates") or {})
+    mishaps = _mishaps(rates)
     if mishaps:
         rows.insert(5, ("Mishaps", mishaps))
     held = pacing.get("held_back") or {"frames": 0}
@@ -101,6 +101,12 @@ def _facts(run: dict[str, Any], summary: dict[str, Any]) -> list[Text]:
         noun = "turn" if unreviewed == 1 else "turns"
         rows.insert(5, ("Left out", f"{_plain(unreviewed)} {noun}: {clips} review"))
     return [Text(f"{name:<9} {printable(value)}") for name, value in rows]
+
+
+def _cut_off(rate: dict[str, Any]) -> str:
+    """Of the turns that could be, as limits and the gate count them."""
+    hits, n = rate["hits"], rate["n"]
+    return f"{_plain(hits)} of {_plain(n)} ({share(hits, n, plain=True)})" if n else "-"
 
 
 def _mishaps(rates: dict[str, dict[str, Any]]) -> str:

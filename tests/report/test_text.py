@@ -147,6 +147,28 @@ def test_a_long_path_stays_in_one_piece(run60: Path) -> None:
     assert str(path) in stream.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        (
+            {"cut_off": {"value": 0.04, "low": 0.01, "high": 0.1, "hits": 2, "n": 50}},
+            "2 of 50 (4.0 %)",
+        ),
+        ({"cut_off": {"value": None, "low": None, "high": None, "hits": 0, "n": 0}}, "-"),
+        ({}, "-"),
+    ],
+)
+def test_turns_cut_off_are_counted_among_those_that_could_be(
+    run60: Path, rates: dict[str, dict[str, float | None]], words: str
+) -> None:
+    """Not among all that were started: most of those may have been silence or warm-up."""
+
+    def count(_: dict, summary: dict) -> None:
+        summary["rates"] = rates
+
+    assert f"\nCut off   {words}\n" in printed(run60, count)
+
+
 def test_what_went_wrong_is_told_with_whom_it_could_have_hit(run60: Path) -> None:
     run, summary = (json.loads((run60 / f"{n}.json").read_text()) for n in ("run", "summary"))
     rate = {"value": 0.5, "low": 0.1, "high": 0.9, "hits": 3, "n": 6}

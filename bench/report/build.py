@@ -64,7 +64,7 @@ def build_report(path: Path) -> tuple[dict[str, Any], dict[str, Any], Path]:
     """Rebuild all that is derived; run.json, summary.json and the page's path.
 
     Raises:
-        Problem: `path` is no run folder, one of its files is damaged, or it cannot be written to.
+        Problem: `path` is no run folder, or one of its files is damaged or cannot be written.
     """
     run, summary = rebuild(path)
     return run, summary, write_page(path)
@@ -105,8 +105,9 @@ def write_page(path: Path, judgement: Judgement | None = None, target: Path | No
 
 @contextlib.contextmanager
 def _telling(path: Path) -> Iterator[None]:
-    """Name the folder that cannot be written to."""
+    """Name the folder whose files cannot be got at."""
     try:
         yield
     except OSError as error:
-        raise Problem(f"{path}: cannot be written to ({error.strerror or error})") from None
+        reason = error.strerror or error
+        raise Problem(f"{path}: its files cannot be read or written ({reason})") from None

@@ -214,7 +214,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(rtbench: Say, copies: Path)
     page.mkdir()
     told = rtbench("report", copies / "same")
     assert told.code == 2
-    assert "same: cannot be written to" in told.err
+    assert "same: its files cannot be read or written" in told.err
 
 
 def test_quiet_tells_the_path_alone(

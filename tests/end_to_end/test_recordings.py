@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,12 @@ def test_recordings_of_every_worker_come_in(runs: dict[str, Any]) -> None:
     sessions = {recording.line["session_id"] for recording in recordings_of(runs["two"])}
     assert {session_id[:2] for session_id in sessions} == {"w0", "w1"}
     assert not (folder / "parts").exists()
+
+
+def test_the_page_lets_turns_be_heard_and_stays_small(run: Any) -> None:
+    page = (run.folder / "report.html").read_text()
+    held = re.findall(r'<audio [^>]*src="(data:audio/(?:flac|mpeg);base64,[^"]+)"', page)
+    assert len(held) >= 3  # median, slowest and a barge-in
+    assert sum(map(len, held)) <= 1_200_000
+    links = set(re.findall(r'href="(audio/[^"]+)"', page))
+    assert links == {f"audio/{path.name}" for path in (run.folder / "audio").glob("*.flac")}

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint browser sdk-npm bench soak scenarios sample-baseline clean help
+.PHONY: demo test lint browser sdk-npm bench soak scenarios sample-baseline docs clean help
 
 help:
 	@echo "make demo   embedded server, 20 callers for 30 s, a report"
@@ -16,6 +16,7 @@ help:
 	@echo "make soak   ten minutes at 90 % of that, 30 at 500 sessions"
 	@echo "make scenarios  each scenario for 20 s, 12 min in all; FAULTS=1 or WITHHELD=1 for those"
 	@echo "make sample-baseline  the run that ours are compared with, anew: 3 min of a quiet machine"
+	@echo "make docs   the glossary and the list of options, from the code"
 	@echo "make clean  remove .venv and caches"
 
 demo: $(VENV)/.installed
@@ -76,6 +77,11 @@ sample-baseline: $(VENV)/.installed
 	$(BIN)/rtbench run .github/latency/brief.py -u 14 -r 14 -t 150s --vad-silence-ms 200 \
 		--run-id sample-run && sed -i "s/\"$$(hostname)\([_\"]\)/\"sample\1/" reports/sample-run/run.json && \
 	$(BIN)/rtbench baseline promote reports/sample-run --store reports --name sample-baseline --keep 0
+
+# What README files say of metrics, outcomes, commands and options; tests compare them.
+docs: $(VENV)/.installed
+	$(BIN)/python -m bench.analysis.glossary > reports/GLOSSARY.md
+	$(BIN)/python -m bench.reference > bench/COMMANDS.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,8 +28,8 @@ _QUOTED = re.compile(r"\w+\((['\"])(.*)\1,?\)", re.DOTALL)
 class Progress:
     """Where a run stands. Missing is None.
 
-    `ttfa_ms` counts turns by whole milliseconds, `errors` failures by class. It is for the eye:
-    reports are made from the record.
+    `ttfa_ms` has histograms of turns by whole milliseconds, to be added up, `errors` failures by
+    class. It is for the eye: reports are made from the record.
     """
 
     target: str = ""
@@ -39,7 +39,7 @@ class Progress:
     sessions: int | None = None
     turns: int = 0
     failed: int = 0
-    ttfa_ms: Mapping[int, int] = field(default_factory=dict)
+    ttfa_ms: Sequence[Mapping[int, int]] = ()
     lateness_p99_ms: float | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
     spent: Spent | None = None
@@ -48,7 +48,7 @@ class Progress:
 
 def progress_line(progress: Progress) -> str:
     """One line of at most 80 columns at usual magnitudes, but for the dollars at its end."""
-    p50, p95 = percentiles(progress.ttfa_ms, (0.5, 0.95))
+    p50, p95 = percentiles(merged(progress.ttfa_ms), (0.5, 0.95))
     line = (
         f"{progress.elapsed_s:4.0f} s  users {progress.users}"
         f"  turns {progress.turns}  failed {progress.failed}"
@@ -81,7 +81,7 @@ def _heading(progress: Progress) -> Table:
 
 
 def _figures(progress: Progress) -> Table:
-    p50, p95 = percentiles(progress.ttfa_ms, (0.5, 0.95))
+    p50, p95 = percentiles(merged(progress.ttfa_ms), (0.5, 0.95))
     cells = {
         "sessions": _shown(progress.sessions),
         "turns": str(progress.turns),

@@ -235,3 +235,26 @@ def test_every_sentence_ends_as_one() -> None:
     for sentence in (*judged.reasons, *judged.warnings):
         assert re.fullmatch(r"[A-Z].*[^.]\.", sentence)
         assert "  " not in sentence
+
+
+@pytest.mark.parametrize(
+    ("spending", "said"),
+    [
+        (
+            {"max_usd": 1.0, "spent_usd": 1.01, "cut_short": "spent"},
+            "The run was cut short: $1.01 were spent, limit --max-usd 1; raise it.",
+        ),
+        (
+            {"max_usd": 0.5, "spent_usd": 0.46, "cut_short": "held"},
+            "No sessions were begun towards the end: $0.46 were spent, limit --max-usd 0.5; "
+            "raise it.",
+        ),
+        ({"max_usd": 0.5, "spent_usd": 0.2, "cut_short": None}, None),
+        ({"max_usd": None, "spent_usd": 9.0, "cut_short": None}, None),
+        (None, None),
+    ],
+)
+def test_a_run_that_spent_all_it_might_says_so(
+    spending: dict[str, Any] | None, said: str | None
+) -> None:
+    assert judge(spending=spending) == Judgement([], [] if said is None else [said])

@@ -28,7 +28,7 @@ FULL = Progress(
     sessions=19,
     turns=12_120,
     failed=3,
-    ttfa_ms={841: 90, 1_290: 10},
+    ttfa_ms=[{841: 80, 1_290: 10}, {841: 10}],
     lateness_p99_ms=0.42,
     errors={"no_reply": 2, "cut_off": 1},
     spent=Spent(0.4, 0.02),
@@ -51,7 +51,7 @@ def test_line_of_a_large_run_fits_80_columns() -> None:
         users=500,
         turns=12_120,
         failed=120,
-        ttfa_ms={841: 9_000, 1_290: 3_000},
+        ttfa_ms=[{841: 9_000, 1_290: 3_000}],
         lateness_p99_ms=12.34,
     )
     line = progress_line(crowd)

@@ -251,3 +251,16 @@ def test_lateness_is_exact_past_what_a_float_can_hold() -> None:
     lateness_ms = recorder.take().appends.lateness_ms()
     assert lateness_ms.dtype == np.float64
     assert lateness_ms.tolist() == [2e-6]
+
+
+def test_details_of_a_kind_come_in_the_order_they_were_recorded() -> None:
+    recorder = Recorder("w0")
+    pen = recorder.begin_session()
+    pen.event("in", "response_done", 1, wire_type="response.done", detail={"n": 1})
+    pen.event("in", "error", 2, wire_type="response_done", detail={"n": 2})
+    pen.event("in", "response_done", 3)
+    pen.event("in", "response_done", 4, detail={"n": 1})
+    events = recorder.take().events
+    assert events.details("response_done") == ['{"n": 1}', None, '{"n": 1}']
+    assert events.details("error") == ['{"n": 2}']
+    assert events.details("nosuch") == []

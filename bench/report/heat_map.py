@@ -20,11 +20,11 @@ from bench.report.wording import count, metric_words, number
 FEWEST = 20
 """Measured turns with audio from which cells say more than the points of the figure above."""
 
-MOST_COLUMNS, MOST_ROWS = 60, 16
+MOST_COLUMNS, MOST_ROWS = 60, 24
 TURNS_PER_COLUMN = 8
 """Turns that a column of the map should hold at least, on average."""
 
-_SHADES = (0.16, 0.34, 0.54, 0.76, 1.0)
+_SHADES = (0.22, 0.38, 0.57, 0.78, 1.0)
 """How much of the colour a cell has: one hue on the page's own paper, light or dark."""
 
 _NICE_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)

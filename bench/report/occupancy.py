@@ -11,12 +11,17 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from bench.report import theme
+from bench.report.heat_map import time_edges
+from bench.report.wording import count, number
 
 COLUMNS = 1_440
 """Columns of pixels in which sessions are drawn; a long run has many times as many steps."""
 
 RASTERISE_ABOVE = 2000
 """Marks above which they are drawn as pixels, to keep the page small."""
+
+CROSSES = 100
+"""Errors beyond which their crosses would run together: then a line counts them."""
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -65,21 +70,39 @@ class Occupancy(NamedTuple):
 def draw_occupancy(
     axes: Axes, occupancy: Occupancy, error_s: Sequence[float], last_s: float
 ) -> None:
-    """Sessions open as steps, and errors as crosses over them."""
+    """Sessions open as steps; over them errors and failed turns as crosses, or their number."""
     peak = max(occupancy.peak, 1)
     if occupancy.peak:
         axes.fill_between(*occupancy.corners(last_s), step="post", color=theme.PALE, linewidth=0)
-    if error_s:
-        axes.plot(
-            error_s,
-            [0.55 * peak] * len(error_s),
-            linestyle="none",
-            marker="x",
-            markersize=7,
-            markeredgewidth=1.8,
-            color=theme.RED,
-            clip_on=False,
-            rasterized=len(error_s) > RASTERISE_ABOVE,
-        )
     axes.set_ylim(0, peak * 1.15)
-    axes.set_yticks([0, peak])
+    axes.set_yticks([0, peak], ["0", number(peak)])
+    if error_s:
+        words = count(len(error_s), "error or failed turn", "errors and failed turns")
+        if len(error_s) > CROSSES:
+            words = f"\u2014  {words}, {_draw_amounts(axes, error_s, last_s, peak)}"
+        else:
+            _draw_crosses(axes, error_s, peak)
+            words = f"\u00d7  {words}"
+        axes.set_title(words, loc="right", fontsize=10, color=theme.RED, pad=8)
+
+
+def _draw_crosses(axes: Axes, error_s: Sequence[float], peak: int) -> None:
+    axes.plot(
+        error_s,
+        [0.55 * peak] * len(error_s),
+        linestyle="none",
+        marker="x",
+        markersize=7,
+        markeredgewidth=1.8,
+        color=theme.RED,
+        clip_on=False,
+    )
+
+
+def _draw_amounts(axes: Axes, error_s: Sequence[float], last_s: float, peak: int) -> str:
+    """How many fell into each stretch of time, as tall as the sessions; what the top means."""
+    edges = time_edges(last_s, len(error_s))
+    amounts = np.histogram(np.clip(error_s, 0, edges[-1]), edges)[0]
+    most = int(amounts.max())
+    axes.stairs(amounts * (peak / most), edges, color=theme.RED, linewidth=1.4)
+    return f"at most {number(most)} in {theme.tick(float(edges[1]))} s"

@@ -86,9 +86,6 @@ def latency_over_time(
         lower.set_xlim(0, last_s)
         theme.thousands(lower.xaxis)
         theme.axis_titles(lower, x="seconds since start", y="sessions open")
-        if error_s:
-            crosses = count(len(error_s), "error or failed turn", "errors and failed turns")
-            lower.set_title(f"\u00d7  {crosses}", loc="right", fontsize=10, color=theme.RED, pad=8)
         svg = theme.to_svg(drawing, "over-time", title)
 
     return Chart(
@@ -137,7 +134,7 @@ def _caption(drawn: _Turns, wait: Sample, last_s: float, peak: int | None, error
         f"p50 {wait.percentile_words(50)}, p95 {wait.percentile_words(95)}, "
         f"slowest {quantity(float(wait.values[-1]))}; "
         f"{count(wait.censored, 'turn')} without audio{', along the top' * bool(wait.censored)}. "
-        f"{below} The line is p50 of a stretch of time, the top of the band its p95; fewer than "
+        f"{below} The line is p50 of a stretch of time, the broken line its p95; fewer than "
         f"{LINE_NEEDS} turns give no line, fewer than {BAND_NEEDS} no band."
     )
 
@@ -156,27 +153,22 @@ def _stretches(turns: pd.DataFrame, last_s: float) -> list[_Stretch]:
 
 
 def _draw_stretches(axes: Axes, stretches: Sequence[_Stretch]) -> None:
-    line_label, band_label = "p50", "p50 to p95"
+    """A line at p50, a broken one at p95, both over the points, and a band between them."""
+    look: dict[str, Any] = {"color": theme.INK, "zorder": 4}
     for start_s, end_s, wait in stretches:
-        p50 = wait.percentile(50)
+        p50, p95 = wait.percentile(50), wait.percentile(95)
         if wait.asked < LINE_NEEDS or p50 is None:
             continue
         if wait.asked >= BAND_NEEDS:
-            p95 = wait.percentile(95)
             top = float(wait.values[-1]) if p95 is None else p95
-            axes.fill_between(
-                [start_s, end_s], p50, top, color=theme.BAND, linewidth=0, label=band_label
-            )
-            band_label = "_"
-        axes.plot(
-            [start_s, end_s],
-            [p50, p50],
-            color=theme.INK,
-            linewidth=1.6,
-            zorder=4,  # over the points
-            label=line_label,
-        )
-        line_label = "_"
+            axes.fill_between([start_s, end_s], p50, top, color=theme.BAND, linewidth=0)
+            if p95 is not None:
+                axes.plot(
+                    [start_s, end_s], [p95] * 2, linewidth=1.1, linestyle=(0, (3, 1.5)), **look
+                )
+        axes.plot([start_s, end_s], [p50] * 2, linewidth=1.6, **look)
+    axes.plot([], [], linewidth=1.6, label="p50", **look)
+    axes.plot([], [], linewidth=1.1, linestyle=(0, (3, 1.5)), label="p95", **look)
 
 
 def _draw_turns(axes: Axes, drawn: _Turns) -> None:

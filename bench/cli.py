@@ -199,6 +199,7 @@ def selftest(
     runs_dir: Annotated[
         Path | None, typer.Option(help="Where to keep the run; it is forgotten otherwise.")
     ] = None,
+    json: gate.Json = None,
 ) -> None:
     """Measure the instrument: its figures against the embedded server's own log.
 
@@ -217,7 +218,13 @@ def selftest(
     load.leave_config_out()
     options = ["--vad", vad.value, "--profile", profile]
     raise typer.Exit(
-        run_selftest(users=users, run_time=run_time, runs_dir=runs_dir, server_options=options)
+        run_selftest(
+            users=users,
+            run_time=run_time,
+            runs_dir=runs_dir,
+            server_options=options,
+            json_to=json,
+        )
     )
 
 

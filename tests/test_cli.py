@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,26 @@ def test_lines_of_the_help_are_not_folded(command: str) -> None:
     found = found.commands[inner] if inner else found
     for line in found.help.splitlines()[1:]:
         assert len(line.replace("\\[", "[")) <= 78, line
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "coloured"),
+    [
+        (("check", "-h"), {"FORCE_COLOR": "1"}, True),
+        (("check", "-h", "--no-color"), {"FORCE_COLOR": "1"}, False),
+        (("--no-color", "-h"), {"FORCE_COLOR": "1"}, False),
+        (("check", "-h"), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (("check", "-h"), {}, False),  # stdout is no terminal
+    ],
+)
+def test_colours(words: tuple[str, ...], variables: dict[str, str], coloured: bool) -> None:
+    kept = {name: text for name, text in os.environ.items() if not name.endswith("COLOR")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "bench.cli", *words],
+        env=kept | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-7]", done.stdout)) is coloured

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import gevent
 import locust.stats
-import psutil
 from gevent.event import Event
 from locust import events
 from locust.runners import (
@@ -31,6 +28,7 @@ from bench.load.command import EXIT_INTERRUPTED, EXIT_OVER_BUDGET
 from bench.load.consent import Consent, is_elsewhere
 from bench.load.control import CLOSE_TIMEOUT_S, RunControl
 from bench.load.cost import cost_of_run
+from bench.load.leaving import leave, take_interrupts
 from bench.load.live import LiveView
 from bench.load.plan import make_call_plan
 from bench.load.spending import SpendingWatch
@@ -144,7 +142,7 @@ class Lifecycle:
                 self.control.give_up()
                 kept = f"; `rtbench report {self.control.folder.path}`"
             print(f"\nrtbench: interrupted; records are kept{kept}", file=sys.stderr)  # noqa: T201
-            _leave(environment, EXIT_INTERRUPTED, psutil.Process.kill)
+            leave(environment, EXIT_INTERRUPTED, at_once=True)
         if environment.process_exit_code is None and self.control.exit_code != 0:
             # None or negative: the report was never finished.
             environment.process_exit_code = max(self.control.exit_code or 1, 1)
@@ -220,11 +218,6 @@ def _whole_ms(response_time: float) -> int:
     return round(response_time)
 
 
-def _interrupt_main(environment: Any) -> None:
-    _lifecycles[environment].interrupt()
-    gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
-
-
 def _prepare(environment: Any, consent: Consent) -> None:
     """Find out what would not work, and ask about what may cost money, before anything is sent.
 
@@ -240,17 +233,6 @@ def _prepare(environment: Any, consent: Consent) -> None:
     consent.obtain([plan.endpoint.redacted_url], cost, given=options.yes)
     if begins:
         probe_target(plan.endpoint, plan.dialect, plan.connect_timeout_s)
-
-
-def _leave(
-    environment: Any, exit_code: int, end: Callable[[Any], None] = psutil.Process.terminate
-) -> NoReturn:
-    options = environment.parsed_options
-    if options.processes and not options.worker:
-        # Locust's workers of --processes would wait a minute for a master gone.
-        for child in psutil.Process().children():
-            end(child)
-    sys.exit(exit_code)
 
 
 def _host_of_classes(user_classes: list[Any]) -> str:
@@ -277,14 +259,12 @@ def _on_init(environment: Any, **_: Any) -> None:
         _prepare(environment, consent)
     except Problem as problem:
         print(f"rtbench: {problem}", file=sys.stderr, flush=True)  # noqa: T201
-        _leave(environment, EXIT_PROBLEM)
+        leave(environment, EXIT_PROBLEM)
     except KeyboardInterrupt:  # as good an answer as no
         print(file=sys.stderr)  # noqa: T201
-        _leave(environment, EXIT_INTERRUPTED)
+        leave(environment, EXIT_INTERRUPTED)
     _lifecycles[environment] = Lifecycle(environment, consent)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Python would raise it in whatever runs: in a busy process, the engine of all sessions.
-        gevent.signal_handler(signal.SIGINT, _interrupt_main, environment)
+    take_interrupts(environment, _lifecycles[environment].interrupt)
 
 
 @events.test_start.add_listener

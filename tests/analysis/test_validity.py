@@ -246,8 +246,10 @@ def test_every_sentence_ends_as_one() -> None:
         ),
         (
             {"max_usd": 0.5, "spent_usd": 0.46, "cut_short": "held"},
-            "No sessions were begun towards the end: $0.46 were spent, limit --max-usd 0.5; "
-            "raise it.",
+            (
+                "No sessions were begun towards the end: $0.46 were spent, limit --max-usd 0.5; "
+                "raise it."
+            ),
         ),
         ({"max_usd": 0.5, "spent_usd": 0.2, "cut_short": None}, None),
         ({"max_usd": None, "spent_usd": 9.0, "cut_short": None}, None),

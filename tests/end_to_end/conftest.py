@@ -302,6 +302,10 @@ class Lab:
         return program
 
     @staticmethod
+    def free_port() -> int:
+        return free_port()
+
+    @staticmethod
     def of_workers() -> tuple[object, ...]:
         """Options for two workers and a master on a port of its own."""
         port = free_port()

@@ -122,6 +122,18 @@ def test_twice_ends_at_once_and_keeps_the_record(
     assert list(run.runs_dir.rglob("parts"))
 
 
+def test_a_master_that_waits_for_workers_leaves(lab: Any) -> None:
+    options = ("--master", "--expect-workers", 1, "--master-bind-port", lab.free_port())
+    host = lab.shared_server.host
+    program = lab.locust("alone", lab.ask, *options, "-u", 1, "-t", "9s", "--host", host)
+    program.wait_for("Waiting for workers to be ready")
+    os.kill(program.process.pid, signal.SIGINT)
+    run = program.wait()
+    assert run.code == 130, run.text
+    assert "Traceback" not in run.text
+    assert run.survivors == []
+
+
 def test_demo_still_compares_with_the_servers_log(
     once: dict[str, tuple[Any, float]],
 ) -> None:

@@ -275,7 +275,7 @@ def main() -> NoReturn:
     except Problem as problem:
         line = str(problem)
     except UsageError as error:
-        line = tell_mistake(error)
+        line = tell_mistake(error, typer.main.get_command(app), sys.argv[1:])
     else:
         sys.exit(code or 0)
     if line:

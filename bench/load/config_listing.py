@@ -107,7 +107,10 @@ def _resolve(
         found.append(Resolved(name, value, said))
     if path == ("run",):
         known = {each.name for each in found}
-        passed_on = _resolve_arguments(inner.args, *sources)
+        # Without a scenario the first thing that is passed on is taken for one.
+        scenario = str(inner.params["scenario"] or "")
+        rest = [scenario, *inner.args] if scenario.startswith("-") else inner.args
+        passed_on = _resolve_arguments(rest, *sources)
         found += [each for each in passed_on if each.name not in known]
     return [_fit_to_show(each) for each in found]
 

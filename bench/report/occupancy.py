@@ -17,9 +17,6 @@ from bench.report.wording import count, number
 COLUMNS = 1_440
 """Columns of pixels in which sessions are drawn; a long run has many times as many steps."""
 
-RASTERISE_ABOVE = 2000
-"""Marks above which they are drawn as pixels, to keep the page small."""
-
 CROSSES = 100
 """Errors beyond which their crosses would run together: then a line counts them."""
 

@@ -10,10 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bench.report import theme
-from bench.report.occupancy import RASTERISE_ABOVE, Occupancy, draw_occupancy
+from bench.report.occupancy import Occupancy, draw_occupancy
 from bench.report.samples import Sample, ttfa
 from bench.report.theme import Chart, NoChart
 from bench.report.wording import count, failed_outcome, metric_words, number, quantity
+
+RASTERISE_ABOVE = 2000
+"""Points above which a scatter is drawn as pixels, to keep the page small."""
 
 LINE_NEEDS, BAND_NEEDS = 5, 20
 """Turns a stretch of time needs for its p50 line, and for its band up to p95."""

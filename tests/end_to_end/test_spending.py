@@ -10,6 +10,8 @@ import socket
 import subprocess
 import termios
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -172,6 +174,41 @@ def test_yes_at_the_terminal_runs_under_a_live_table(lab: Any) -> None:
         assert name in tables[-1], tables[-1]
     assert "Report: " in terminal.text
     assert "Traceback" not in terminal.text
+
+
+def test_another_target_from_locusts_page_needs_its_box_ticked(
+    lab: Any, listener: socket.socket
+) -> None:
+    scenario, port = lab.write("brief", BRIEF), lab.free_port()
+    at = ("--host", lab.shared_server.host, "--web-host", "127.0.0.1", "--web-port", port)
+    program = lab.runs("page", *lab.locust_command, "-f", scenario, *at)
+
+    def post(path: str, **form: object) -> str:
+        data = urllib.parse.urlencode(form).encode() if form else None
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data, PATIENCE_S) as answer:
+            return str(answer.read().decode())
+
+    program.wait_for("Starting web interface")
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            post("/")
+            break
+        except OSError:
+            assert time.monotonic() < deadline, program.text
+            time.sleep(0.1)
+    there = {"user_count": 1, "spawn_rate": 1, "host": elsewhere(listener)}
+    post("/swarm", **there)
+    program.wait_for("add --yes to go on")
+    assert nobody_came(listener)
+    assert not program.runs_dir.exists()
+    while json.loads(post("/stats/requests"))["state"] != "stopped":
+        time.sleep(0.1)
+    post("/swarm", **there, yes="true")
+    assert select.select([listener], [], [], PATIENCE_S)[0]
+    assert list(program.runs_dir.iterdir())
+    program.process.kill()
+    program.wait()
 
 
 @pytest.fixture(scope="module")

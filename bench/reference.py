@@ -25,6 +25,7 @@ _EVERYWHERE = """\
 Before any command, and but for `--version` also after it. `--install-completion` teaches
 the shell the names of commands, scenarios, runs and baselines.
 """
+_EXAMPLE = "Example: "
 _COMPLETION = frozenset({"--install-completion", "--show-completion"})
 """Their help is typer's own and differs between its versions."""
 _OF_A_RUN = """### Options of a run
@@ -60,13 +61,12 @@ def walk_commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _words(text: str) -> str:
+    """A command's help; its examples stand together at the end."""
     paragraphs = text.replace("\\[", "[").strip().split("\n\n")
-    return "".join(
-        f"    {each.removeprefix('Example: ')}\n\n"
-        if each.startswith("Example: ")
-        else f"{each}\n\n"
-        for each in paragraphs
-    ).removesuffix("\n")
+    said = [each for each in paragraphs if not each.startswith(_EXAMPLE)]
+    lines = [each.removeprefix(_EXAMPLE) for each in paragraphs if each.startswith(_EXAMPLE)]
+    shown = "\n".join(["```sh", *lines, "```\n"])
+    return "\n\n".join([*said, shown])
 
 
 def _parameter(each: Any) -> tuple[str, str]:

@@ -30,7 +30,7 @@ MESSAGES = {
     "run-id taken": r".*/taken: exists already; choose another --run-id",
     "report of no run": r".*/run\.json: cannot be read .*; give the folder of a run",
     "port taken": r"--port \d+: something on 127\.0\.0\.1 uses it already; choose another, or 0",
-    "demo into a file": r".*/a-file/[^/]+-demo: cannot be made .*--runs-dir",
+    "demo into a file": r"--runs-dir .*/a-file: is a file; choose another folder",
 }
 
 

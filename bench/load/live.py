@@ -188,7 +188,9 @@ class Sheet:
         self._lines = 0
 
     def close(self) -> None:
-        """Leave the last table where it is."""
+        """Leave the last table where it is, and a line free below it."""
+        self._out.write("\n")
+        self._out.flush()
         self._pool.kill()
 
     def _over(self) -> str:

@@ -95,3 +95,17 @@ def test_no_page_tells_how_it_came_to_be() -> None:
 def test_pages_are_found() -> None:
     assert {"README.md", "CONTRIBUTING.md", "reports/README.md", *GENERATED} <= set(PAGES)
     assert Path(PAGES[0]).suffix == ".md"
+
+
+@pytest.mark.parametrize("page", ["bench/README.md", "bench/session/README.md"])
+def test_every_module_on_the_map_is_there(page: str) -> None:
+    """In the first column of tables that tell what each turns into what."""
+    tables = re.findall(r"(?m)^\| (?:where|package) \| .*\n\|[-|]+\n((?:\|.*\n)+)", read(page))
+    named = [name for table in tables for row in table.splitlines() for name in names(row)]
+    assert len(named) > 12
+    for name in named:
+        assert list((ROOT / "bench").rglob(f"{name.rstrip('/')}*")), name
+
+
+def names(row: str) -> list[str]:
+    return re.findall(r"`([\w/]+)(?:\.py)?`", row.split("|")[1])

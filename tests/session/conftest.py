@@ -1,4 +1,4 @@
-"""Kernel stamps that are there from a test's first segment on."""
+"""Kernel stamps from a test's first segment on, and tests that run side by side."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from bench.session.stamps import ANCILLARY_BYTES, StampClock
+
+from .side_by_side import SideBySide
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,3 +33,13 @@ def _stamping_host() -> Iterator[None]:
                     break
                 time.sleep(0.01)
             yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that was begun beside others is waited for."""
+    tests = pyfuncitem.funcargs.get("side_by_side")
+    if not isinstance(tests, SideBySide):
+        return None
+    tests.result(pyfuncitem.nodeid)
+    return True

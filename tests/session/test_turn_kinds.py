@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from bench.load.embedded import embedded_server
 from bench.session.turn_state import TurnEnd
 
 from .scripted import Caller, Stage
+from .side_by_side import SideBySide
 
 WRITTEN = SessionSettings("m", transcription=Transcription("t"))
 MANUAL = replace(WRITTEN, turn_detection=None)
@@ -32,6 +33,9 @@ PICTURE = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("side_by_side")
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[int]:
     """A server that replies at once, 3 s of audio in 0.6 s."""
@@ -41,11 +45,23 @@ def server() -> Iterator[int]:
         yield port
 
 
+@pytest.fixture(scope="module")
+def side_by_side(server: int, request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+    """Every conversation at the same time, each on a stage of its own."""
+    catalogue = Catalogue.open(default_directory())
+
+    def play(test: Callable[..., None], parameters: Mapping[str, Any]) -> None:
+        with Stage(catalogue) as stage:
+            test(stage, server, **parameters)
+            assert len(stage.engine) == 0, "a session was left behind"
+
+    with SideBySide(request, play) as tests:
+        yield tests
+
+
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    with Stage(Catalogue.open(default_directory())) as stage:
-        yield stage
-        assert len(stage.engine) == 0, "a session was left behind"
+def stage() -> None:
+    """Made where the test is played, in its thread."""
 
 
 def opened(stage: Stage, port: int, settings: SessionSettings = WRITTEN, **more: Any) -> Caller:

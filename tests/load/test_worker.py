@@ -32,17 +32,17 @@ environment = Simple(
 collector = gc.get_threshold(), gc.get_freeze_count(), list(gc.callbacks)
 told = {}
 made = worker.RunWorker(environment, "w0", folder, told.__setitem__)
-part_files = worker.part_files
+apply = made._scribe.apply
 writing = []
 
 
 def slowly(*arguments):
     writing.append(True)
     monkey.get_original("time", "sleep")(0.3)
-    return part_files(*arguments)
+    return apply(*arguments)
 
 
-worker.part_files = slowly
+made._scribe.apply = slowly
 pen = made._recorder.begin_session()
 pen.event("note", "connected", 1)
 pen.event("note", "utterance", 2)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.latencies import LATENCIES, OPENINGS
-from bench.analysis.measures import GATED, RATES, measure_named
+from bench.analysis.measures import GATED, RATES, REFUSED
 from bench.analysis.metric import Metric
 from bench.analysis.metrics import METRICS
 from bench.analysis.mishaps import MISHAPS
@@ -69,11 +69,12 @@ def _meaning(metric: Metric) -> str:
 
 def _further_rates() -> Iterable[tuple[str, str]]:
     for name in RATES:
-        measure = measure_named(name)
-        if name in METRICS or measure is None:
+        if name in METRICS:
             continue
-        whose = f"Turns that ended as `{name}`." if name in OUTCOMES else f"{measure.label}."
-        yield f"`{name}`", whose
+        if name == REFUSED:
+            yield f"`{name}`", "Sessions that did not open, of those that were begun."
+        else:
+            yield f"`{name}`", f"Turns that ended as `{name}`."
 
 
 def _outcomes() -> Iterable[tuple[str, str, str, str]]:

@@ -23,6 +23,11 @@ class Opened:
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    @property
+    def fetched(self) -> list[str]:
+        """Addresses that were asked for, but for what the page itself holds."""
+        return [url for url in self.requests if not url.startswith("data:")]
+
 
 def write_page(folder: Path) -> Path:
     path = folder / "report.html"
@@ -43,10 +48,52 @@ def opened(
         context.close()
 
 
+class Tabs:
+    """Pages that stay open: to load one anew takes longer than to look at it anew."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._context = browser.new_context()
+        self._tabs: dict[Path, Opened] = {}
+
+    def look(
+        self,
+        folder: Path,
+        *,
+        width: int = 1100,
+        scheme: str = "light",
+        media: str = "screen",
+        unfolded: bool = False,
+    ) -> Opened:
+        """The page of `folder`, at its top and as it is shown this way."""
+        if folder not in self._tabs:
+            self._tabs[folder] = Opened(self._context.new_page())
+            self._tabs[folder].page.goto((folder / "report.html").as_uri(), wait_until="load")
+        tab = self._tabs[folder]
+        tab.page.emulate_media(color_scheme=scheme, media=media)
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        tab.page.evaluate(UNFOLD, unfolded)
+        tab.page.evaluate("scrollTo(0, 0)")
+        return tab
+
+    def close(self) -> None:
+        self._context.close()
+
+
+UNFOLD = "open => document.querySelectorAll('details').forEach(one => one.open = open)"
+
+
 def sideways(page: Page) -> int:
     """Pixels by which the page is wider than the window."""
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
 
+
+LOST = """() => [...document.querySelectorAll('body *:not(svg *)')].filter(element => {
+    if (element.closest('.unseen') || !element.checkVisibility()) return false;
+    const style = getComputedStyle(element), box = element.getBoundingClientRect();
+    const hides = style.overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1;
+    return hides || box.right > innerWidth + 1 || box.left < -1;
+}).map(element => element.outerHTML.slice(0, 120))"""
+"""Elements that would be cut at the side of a sheet of paper, where nothing can be scrolled."""
 
 CUT_TEXTS = """[...document.querySelectorAll('figure svg')].flatMap(svg => {
     const frame = svg.getBoundingClientRect();

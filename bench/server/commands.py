@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ KEY_VARIABLE = "RTBENCH_SERVER_KEY"
 EXIT_CODES = "Exit codes: 0 ended by Ctrl-C or a signal, 2 wrong usage."
 
 
-class Engine(Enum):
+class Engine(StrEnum):
     """What the embedded server hears with."""
 
     NEURAL = "neural"

@@ -31,7 +31,7 @@ def test_jitter_moves_a_wait_by_its_share_at_most(
     wait_s = Retry(10, first_s, factor, jitter).wait_s(refusals, draw)
     middle_s = first_s * factor ** (refusals - 1)
     assert wait_s is not None
-    assert wait_s == pytest.approx(middle_s, abs=middle_s * jitter * 1.000_001)
+    assert wait_s == pytest.approx(middle_s, rel=1e-12, abs=middle_s * jitter * 1.000_001)
     if draw in {0, 1}:
         assert abs(wait_s - middle_s) == pytest.approx(middle_s * jitter)
 

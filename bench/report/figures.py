@@ -31,7 +31,7 @@ def distributions(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Chart
     """
     title = "How the wait is distributed"
     samples = {
-        name: sample(latency_turns, name, (metrics.get(name) or {}).get("censored") or 0)
+        name: sample(latency_turns, name, metrics.get(name))
         for name in _LINES
         if name in latency_turns
     }

@@ -76,7 +76,7 @@ def percentile_curve(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Ch
     """
     title = "How slow the slow turns are"
     samples = {
-        name: sample(latency_turns, name, (metrics.get(name) or {}).get("censored") or 0)
+        name: sample(latency_turns, name, metrics.get(name))
         for name in _LINES
         if name in latency_turns
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import sys
 from collections.abc import Callable
@@ -15,30 +16,44 @@ from locust.runners import STATE_INIT, MasterRunner
 from bench.load.command import EXIT_INTERRUPTED
 
 
-def take_interrupts(environment: Any, note: Callable[[], None]) -> None:
-    """Have an interrupt raised in the main greenlet, after `note`; not where others are ignored.
+def take_interrupts(
+    environment: Any, first: Callable[[], None], second: Callable[[], None]
+) -> None:
+    """Have the main greenlet told of interrupts, after `first` or `second`; not if ignored.
 
-    Python would raise it in whatever runs: in a busy process, the engine of all sessions.
+    The first one is a KeyboardInterrupt, upon which Locust ends the run; the second one an exit,
+    wherever that has got to. Python would raise either in whatever runs: in a busy process, the
+    engine of all sessions.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        gevent.signal_handler(signal.SIGINT, _interrupt_main, environment, note)
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    times = itertools.count(1)
+
+    def interrupt() -> None:
+        error: BaseException = KeyboardInterrupt()
+        if next(times) == 1:
+            first()
+            if _awaits_workers(environment):  # where Locust expects no interrupt
+                _end_workers(environment, psutil.Process.terminate)
+                error = SystemExit(EXIT_INTERRUPTED)
+        else:
+            second()
+            _end_workers(environment, psutil.Process.kill)
+            error = SystemExit(EXIT_INTERRUPTED)
+        gevent.get_hub().handle_system_error(type(error), error)
+
+    gevent.signal_handler(signal.SIGINT, interrupt)
 
 
-def _interrupt_main(environment: Any, note: Callable[[], None]) -> None:
-    note()
-    error: BaseException = KeyboardInterrupt()
+def _awaits_workers(environment: Any) -> bool:
     runner = environment.runner
     waits = isinstance(runner, MasterRunner) and runner.state == STATE_INIT
-    if waits and environment.parsed_options.headless:
-        # For workers to come; Locust expects no interrupt there.
-        _end_workers(environment, psutil.Process.terminate)
-        error = SystemExit(EXIT_INTERRUPTED)
-    gevent.get_hub().handle_system_error(type(error), error)
+    return waits and bool(environment.parsed_options.headless)
 
 
-def leave(environment: Any, exit_code: int, *, at_once: bool = False) -> NoReturn:
-    """Exit, with the workers of --processes; `at_once` kills them."""
-    _end_workers(environment, psutil.Process.kill if at_once else psutil.Process.terminate)
+def leave(environment: Any, exit_code: int) -> NoReturn:
+    """Exit, with the workers of --processes."""
+    _end_workers(environment, psutil.Process.terminate)
     sys.exit(exit_code)
 
 

@@ -125,24 +125,16 @@ class Lifecycle:
         environment, runner = self._environment, self._environment.runner
         if self._interrupted and environment.process_exit_code is None:
             environment.process_exit_code = EXIT_INTERRUPTED
-        try:
-            if runner.state != STATE_CLEANUP:  # else a stop is under way: never stop users twice
-                runner.stop()
-            self._closed.wait(environment.stop_timeout + CLOSE_TIMEOUT_S)
-            if self.control is None:
-                return
-            if isinstance(runner, MasterRunner) and not len(runner.greenlet):
-                # Locust stops listening half a second after it told its workers to quit; their
-                # last records are still on the way.
-                gevent.spawn(runner.client_listener)
-            self.control.join()
-        except KeyboardInterrupt:
-            kept = ""
-            if self.control is not None:
-                self.control.give_up()
-                kept = f"; `rtbench report {self.control.folder.path}`"
-            print(f"\nrtbench: interrupted; records are kept{kept}", file=sys.stderr)  # noqa: T201
-            leave(environment, EXIT_INTERRUPTED, at_once=True)
+        if runner.state != STATE_CLEANUP:  # else a stop is under way: never stop users twice
+            runner.stop()
+        self._closed.wait(environment.stop_timeout + CLOSE_TIMEOUT_S)
+        if self.control is None:
+            return
+        if isinstance(runner, MasterRunner) and not len(runner.greenlet):
+            # Locust stops listening half a second after it told its workers to quit; their
+            # last records are still on the way.
+            gevent.spawn(runner.client_listener)
+        self.control.join()
         if environment.process_exit_code is None and self.control.exit_code != 0:
             # None or negative: the report was never finished.
             environment.process_exit_code = max(self.control.exit_code or 1, 1)
@@ -175,12 +167,20 @@ class Lifecycle:
         self._live.say(f"rtbench: {line}")
 
     def interrupt(self) -> None:
-        """Note that the user ends the run, unless it is over, or has no other end."""
+        """Note that the user ends the run: its exit code says so if it had an end of its own."""
         options = self._environment.parsed_options
         ends = options.run_time or self._environment.shape_class is not None
         under_way = {STATE_INIT, STATE_SPAWNING, STATE_RUNNING}
         if options.headless and ends and self._environment.runner.state in under_way:
             self._interrupted = True
+
+    def give_up(self) -> None:
+        """Wait for nothing any more; say where the record is."""
+        kept = ""
+        if self.control is not None:
+            self.control.give_up()
+            kept = f"; `rtbench report {self.control.folder.path}`"
+        print(f"\nrtbench: interrupted; records are kept{kept}", file=sys.stderr)  # noqa: T201
 
     def _end_run(self, reason: str, exit_code: int) -> None:
         self.say(reason)
@@ -264,7 +264,8 @@ def _on_init(environment: Any, **_: Any) -> None:
         print(file=sys.stderr)  # noqa: T201
         leave(environment, EXIT_INTERRUPTED)
     _lifecycles[environment] = Lifecycle(environment, consent)
-    take_interrupts(environment, _lifecycles[environment].interrupt)
+    lifecycle = lifecycle_of(environment)
+    take_interrupts(environment, lifecycle.interrupt, lifecycle.give_up)
 
 
 @events.test_start.add_listener

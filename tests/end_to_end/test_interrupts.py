@@ -14,7 +14,24 @@ import pytest
 
 pytestmark = pytest.mark.end_to_end
 
-FORMS = ("run", "locust", "two processes", "demo", "ab")
+FORMS = ("run", "locust", "two processes", "shape", "demo", "ab")
+SHAPED = """
+from locust import LoadTestShape, constant, task
+from bench.load.users import RealtimeUser
+
+
+class Brief(RealtimeUser):
+    wait_time = constant(0.2)
+
+    @task
+    def say(self):
+        self.session.say("short").wait()
+
+
+class Shape(LoadTestShape):
+    def tick(self):
+        return (2, 2) if self.get_run_time() < 60 else None
+"""
 LATER_S = 7.0
 """Into the run: some turns are over, others under way."""
 
@@ -45,6 +62,7 @@ def interrupt(lab: Any, form: str, times: int) -> tuple[Any, float]:
         "run": (*lab.rtbench, "run", "ask", *size, "-r", 2, *at),
         "locust": (*locust, "-r", 2),
         "two processes": (*locust, "-r", 2, *lab.of_workers()),
+        "shape": (*(*lab.locust_command, "-f", lab.write("shaped", SHAPED), "--headless", *at),),
         "demo": (*lab.rtbench, "demo", *size),
         "ab": (*lab.rtbench, "ab", host, host, "-u", 2, "--blocks", 2, "--block-time", "60s"),
     }[form]
@@ -98,7 +116,7 @@ class TestOnce:
         assert run.code == 130, run.text
         assert "Traceback" not in run.text
         assert run.notes["leftovers"] == run.survivors == []
-        assert took_s < 30
+        assert took_s < 50
 
     def test_report_is_made_of_a_record_that_is_whole(
         self, once: dict[str, tuple[Any, float]], form: str
@@ -118,7 +136,7 @@ def test_twice_ends_at_once_and_keeps_the_record(
     assert run.code == 130, run.text
     assert "Traceback" not in run.text
     assert run.notes["leftovers"] == run.survivors == []
-    assert took_s < 12, run.text
+    assert took_s < 20, run.text
     assert list(run.runs_dir.rglob("parts"))
 
 

@@ -121,6 +121,11 @@ class Run:
         lasted_ns = (turns.ended_ns - turns.started_ns).fillna(1_000_000_000)
         return turns[(turns.outcome != "stopped") | (lasted_ns > 200_000_000)]
 
+    @property
+    def outcomes(self) -> set[str]:
+        """What its turns tell of the server; of those that this machine spoiled, nothing."""
+        return set(self.turns.outcome) - {"client_late"}
+
     def assert_clean_exit(self, *allowed: str) -> None:
         """Exit code 0, or 3 for nothing but the noise of a busy machine, or what is allowed."""
         assert "Traceback" not in self.text
@@ -393,7 +398,7 @@ def asked(lab: Lab) -> Run:
 def _delayed(lab: Lab, delay_ms: int) -> Run:
     server = lab.server(f"delay-{delay_ms}", "--reply-delay-ms", delay_ms)
     run = lab.locust(
-        f"delay-{delay_ms}", ASK, "-u", 4, "-r", 4, "-t", "8s", "--host", server.host
+        f"delay-{delay_ms}", ASK, "-u", 4, "-r", 4, "-t", "12s", "--host", server.host
     ).wait()
     run.notes["truth"] = server.truth_lines()
     return run
@@ -657,7 +662,7 @@ def interrupted_at_its_end(lab: Lab) -> Run:
 def interrupted_in_the_engine(lab: Lab) -> Run:
     """SIGINT comes while the engine of all sessions runs, as in a busy process it will."""
     scenario = lab.write("breaks_in", BREAKS_IN + SHORT.format(more="", other=""))
-    options = ("-u", 2, "-r", 2, "-t", "30s")
+    options = ("-u", 2, "-r", 2, "-t", "60s")
     return lab.locust("engine", scenario, *options, "--host", lab.shared_server.host).wait()
 
 

@@ -63,7 +63,7 @@ def runs(lab: Any) -> dict[str, Any]:
 def outcomes(run: Any) -> set[str]:
     """Of turns; on a busy machine some may tell of nothing but that."""
     run.assert_clean_exit("No turn was measured")
-    return set(run.turns.outcome) - {"client_late"}
+    return run.outcomes
 
 
 def test_who_pauses_for_longer_than_the_silence_is_cut_off(runs: dict[str, Any]) -> None:

@@ -26,8 +26,9 @@ def needs(sample, effect=0.1, **options):
 def test_the_numbers_that_pilots_name_find_the_effect_and_far_fewer_do_not():
     found = {1: 0, 3: 0}
     for seed in range(60):
+        needed = needs(run(seed), 0.08)[SHIFT].turns
         for part in found:
-            turns = needs(run(seed), 0.08)[SHIFT].turns // part
+            turns = needed // part
             pair = run(100 + seed, turns), run(200 + seed, turns, slower=0.08)
             (shift, _tail) = judge([Comparison("ttfa_ms", *pair, run_noise=0.0)]).findings
             found[part] += shift.verdict == REGRESSION

@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
+REAL_TIME := $(addprefix tests/,end_to_end load sdk server session)
 
-.PHONY: demo test lint browser sdk-npm bench soak scenarios sample-baseline docs clean help
+.PHONY: demo test lint browser sdk-npm bench soak scenarios sample-baseline sample-screenshots docs clean help
 
 help:
 	@echo "make demo   embedded server, 20 callers for 30 s, a report"
@@ -17,13 +18,16 @@ help:
 	@echo "make scenarios  each scenario for 20 s, 12 min in all; FAULTS=1 or WITHHELD=1 for those"
 	@echo "make sample-baseline  the run that ours are compared with, anew: 3 min of a quiet machine"
 	@echo "make docs   the glossary and the list of options, from the code"
+	@echo "make sample-screenshots  pictures of a report, anew: a minute of a quiet machine"
 	@echo "make clean  remove .venv and caches"
 
 demo: $(VENV)/.installed
 	$(BIN)/rtbench demo
 
+# Tests that wait for real time would be late beside others: they come last, by themselves.
 test: lint browser
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --dist worksteal $(REAL_TIME:%=--ignore=%)
+	$(BIN)/pytest $(REAL_TIME)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -82,6 +86,15 @@ sample-baseline: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/python -m bench.analysis.glossary > reports/GLOSSARY.md
 	$(BIN)/python -m bench.reference > bench/COMMANDS.md
+
+# Twenty callers for 40 s, and what their report looks like, light and dark.
+sample-screenshots: $(VENV)/.installed-dev browser
+	$(BIN)/rtbench serve --vad energy --reply-delay-ms 300 --reply-jitter-ms 60 & server=$$!; trap "kill $$server" EXIT; \
+	sleep 5; rm -rf reports/sample-run; \
+	$(BIN)/rtbench run ask -u 20 -r 10 -t 40s --record 3 --vad-silence-ms 200 --run-id sample-run; \
+	sed -i "s/\"$$(hostname)\([_\"]\)/\"sample\1/; s#$(CURDIR)/##g" reports/sample-run/run.json && \
+	$(BIN)/rtbench report reports/sample-run --limits .github/latency/limits.yaml && \
+	$(BIN)/python -m tests.browser.screenshots reports/sample-run reports/sample
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,18 +7,24 @@ millisecond. A part of some ten milliseconds of work held up a thousand frames i
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import logging
 import os
 import pickle
 import signal
+import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
+
+PATIENCE_S = 4.0
+"""For an answer: two parts' time. On a machine that is wholly busy the process gets none."""
 
 _SIZE = struct.Struct("=Q")
+_PIECE_BYTES = 1 << 20
 _STOP_TIMEOUT_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -29,23 +35,21 @@ T = TypeVar("T")
 class Scribe:
     """A process that does what it is told, one thing after the other, until `close`.
 
-    Whoever calls waits, in a real thread. When the process cannot do it, or is gone, the
-    caller's does it: what was recorded is not lost.
+    Whoever calls waits, in a real thread. When the process cannot do it, is gone or gets no
+    processor, the caller's does it: what was recorded is not lost, nor late for long.
+
+    A bare socket: a patched one would make a hub in the thread that calls.
     """
 
-    def __init__(self) -> None:
-        theirs, to_them = os.pipe()
-        from_them, ours = os.pipe()
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._line, theirs = _socket.socketpair()
         self._process = subprocess.Popen(
             # -P: a folder `bench` here is not rtbench
             [sys.executable, "-P", "-m", "bench.load.scribe"],
-            stdin=theirs,
-            stdout=ours,
+            stdin=theirs.fileno(),
         )
-        os.close(theirs)
-        os.close(ours)
-        self._to = os.fdopen(to_them, "wb", buffering=0)
-        self._from = os.fdopen(from_them, "rb")
+        theirs.close()
+        self._patience_s = patience_s
         self._gone = False
 
     @property
@@ -53,16 +57,26 @@ class Scribe:
         """Of the process."""
         return int(self._process.pid)
 
+    def begin(self, function: Callable[..., T], *arguments: Any) -> T:
+        """As `apply`, the first time: what is needed is loaded, for which there is patience."""
+        return self._apply(None, function, arguments)
+
     def apply(self, function: Callable[..., T], *arguments: Any) -> T:
         """The value of a function of some module that does not import gevent.
 
         Raises:
             Exception: what the function raises, here.
         """
+        return self._apply(self._patience_s, function, arguments)
+
+    def _apply(
+        self, patience_s: float | None, function: Callable[..., T], arguments: tuple[Any, ...]
+    ) -> T:
         if not self._gone:
             try:
-                _write(self._to, pickle.dumps((function, arguments), 5))
-                answer = _read(self._from)
+                self._line.settimeout(patience_s)
+                _write(self._line, pickle.dumps((function, arguments), 5))
+                answer = _read(self._line)
             except OSError:
                 answer = None
             if answer:
@@ -70,14 +84,14 @@ class Scribe:
                 return done
             if answer is None:
                 self._gone = True
-                _log.warning("the process that writes parts is gone; a thread goes on with it")
+                self._process.kill()
+                _log.warning("the process that makes parts is gone or idle; a thread goes on")
         return function(*arguments)
 
     def close(self) -> None:
         """End the process; what comes after is done here."""
         self._gone = True
-        self._to.close()
-        self._from.close()
+        self._line.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_TIMEOUT_S)
             return
@@ -85,40 +99,46 @@ class Scribe:
         self._process.wait()
 
 
-def _write(pipe: Any, data: bytes) -> None:
-    """Write all of it."""
-    rest = memoryview(_SIZE.pack(len(data)) + data)
-    while rest:
-        rest = rest[pipe.write(rest) :]
+def _write(line: _socket.socket, data: bytes) -> None:
+    line.sendall(_SIZE.pack(len(data)))
+    line.sendall(data)
 
 
-def _read(pipe: BinaryIO) -> bytes | None:
+def _read(line: _socket.socket) -> bytes | None:
     """The next of what was written; None when nothing more will come."""
-    head = pipe.read(_SIZE.size)
-    if len(head) < _SIZE.size:
-        return None
-    (size,) = _SIZE.unpack(head)
-    data = pipe.read(size)
-    return data if len(data) == size else None
+    head = _read_exactly(line, _SIZE.size)
+    return None if head is None else _read_exactly(line, *_SIZE.unpack(head))
+
+
+def _read_exactly(line: _socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        piece = line.recv(min(size - len(data), _PIECE_BYTES))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
 
 
 def main() -> None:
-    """Be told what to do on stdin and answer on stdout; an empty answer says that it failed."""
+    """Be told what to do on stdin's socket and answer there; an empty answer says: it failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for the work knows when it ends
-    with contextlib.suppress(OSError, AttributeError):  # frames come first, on whatever core
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # nothing else may come between the answers
-    while (task := _read(sys.stdin.buffer)) is not None:
+    line = socket.socket(fileno=os.dup(0))
+    began = False
+    while (task := _read(line)) is not None:
         try:
             function, arguments = pickle.loads(task)  # noqa: S301 - from ourselves
             answer = pickle.dumps((function(*arguments),), 5)
         except Exception:  # noqa: BLE001 - it is tried again where it was asked for
             _log.exception("a part could not be made here")
             answer = b""
-        _write(answers, answer)
+        _write(line, answer)
+        if not began:  # what is slow is loaded; from now on frames come first, on whatever core
+            began = True
+            with contextlib.suppress(OSError, AttributeError):
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # nobody is there any more to be answered
+    with contextlib.suppress(ConnectionError):  # nobody is there any more to be answered
         main()

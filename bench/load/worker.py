@@ -99,7 +99,7 @@ class RunWorker:
         of the whole stack for the answer: tens of milliseconds that would fall on the last frames.
         """
         nothing = (make_part, "", 0, Recorder("").take(), Tally())
-        self._writer.apply(self._scribe.apply, nothing)
+        self._writer.apply(self._scribe.begin, nothing)
         inspect.stack()
 
     def plan_of(self, user_class: type, asks: Mapping[str, Any]) -> CallPlan:

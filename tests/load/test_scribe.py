@@ -33,11 +33,6 @@ def test_much_goes_there_and_back(scribe: Scribe) -> None:
     assert scribe.apply(bytes.__add__, data, data) == data + data
 
 
-def test_what_it_prints_does_not_come_between_the_answers(scribe: Scribe) -> None:
-    scribe.apply(print, "something")
-    assert scribe.apply(math.hypot, 3.0, 4.0) == 5.0
-
-
 def test_what_fails_there_fails_here_and_the_next_is_done_there(scribe: Scribe) -> None:
     with pytest.raises(ZeroDivisionError):
         scribe.apply(divmod, 1, 0)
@@ -57,8 +52,31 @@ def test_killed_it_leaves_the_work_to_its_caller(
     assert scribe.apply(os.getpid) == os.getpid()
     assert scribe.apply(os.getpid) == os.getpid()
     assert [record.message for record in caplog.records] == [
-        "the process that writes parts is gone; a thread goes on with it"
+        "the process that makes parts is gone or idle; a thread goes on"
     ]
+
+
+def test_without_a_processor_it_leaves_the_work_to_its_caller() -> None:
+    scribe = Scribe(patience_s=0.2)
+    assert scribe.begin(os.getpid) == scribe.pid
+    os.kill(scribe.pid, signal.SIGSTOP)
+    assert scribe.apply(os.getpid) == os.getpid()
+    scribe.close()
+    assert not psutil.pid_exists(scribe.pid)
+
+
+def test_work_begun_is_waited_for_with_patience() -> None:
+    scribe = Scribe(patience_s=0.05)
+    scribe.begin(time.sleep, 0.2)
+    assert scribe.apply(os.getpid) == scribe.pid
+    scribe.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="this system has no idle class")
+def test_after_its_beginning_it_takes_only_what_others_leave(scribe: Scribe) -> None:
+    scribe.begin(os.getpid)
+    scribe.apply(os.getpid)
+    assert os.sched_getscheduler(scribe.pid) == os.SCHED_IDLE
 
 
 def test_closed_it_leaves_no_process_and_work_goes_on_here() -> None:

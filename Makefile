@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
-REAL_TIME := $(addprefix tests/,end_to_end load sdk server session)
+REAL_TIME := $(addprefix tests/,end_to_end load sdk session)
 
 .PHONY: demo test lint browser sdk-npm bench soak scenarios sample-baseline sample-screenshots docs clean help
 

@@ -251,6 +251,7 @@ def test_stamps_follow_the_write_and_events_keep_their_order(run: Any) -> None:
         (text_frame(b"unmasked"), 1002),
         (b"\x81\xff" + (22 << 20).to_bytes(8, "big") + b"x" * 300_000, 1009),
     ],
+    ids=["binary", "not UTF-8", "unmasked", "too long"],
 )
 def test_breaches_are_closed_with_their_code(run: Any, sent: bytes, code: int) -> None:
     async def test() -> None:

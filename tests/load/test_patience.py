@@ -37,6 +37,7 @@ class Session:
 
 class Worker:
     refusals = 0
+    held = False
 
     def __init__(self):
         self.switchboard = Switchboard(Simple(next_due_ns=None))

@@ -25,8 +25,10 @@ demo: $(VENV)/.installed
 	$(BIN)/rtbench demo
 
 # Tests that wait for real time would be late beside others: they come last, by themselves.
+# Those in a browser share its pages, which every process would make for itself.
 test: lint browser
-	$(BIN)/pytest --numprocesses logical --dist worksteal $(REAL_TIME:%=--ignore=%)
+	$(BIN)/pytest --numprocesses logical --dist worksteal --ignore=tests/browser $(REAL_TIME:%=--ignore=%)
+	$(BIN)/pytest tests/browser
 	$(BIN)/pytest $(REAL_TIME)
 
 lint: $(VENV)/.installed-dev

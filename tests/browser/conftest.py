@@ -38,7 +38,9 @@ LIMIT = LimitLine(
 PHONE = {"user": "Telephone", "codec": "pcmu", "chunk_ms": 40, "detection": "none"}
 
 
-@pytest.fixture(scope="session")
+# While playwright is there, asyncio takes its loop for one that runs: it must be gone before
+# the next test of another folder.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
@@ -53,7 +55,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Iterator[Tabs]:
     opened = Tabs(browser)
     yield opened

@@ -25,7 +25,6 @@ PATIENCE_S = 4.0
 
 _SIZE = struct.Struct("=Q")
 _PIECE_BYTES = 1 << 20
-_STOP_TIMEOUT_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -82,21 +81,18 @@ class Scribe:
             if answer:
                 done: T = pickle.loads(answer)[0]  # noqa: S301 - from ourselves
                 return done
-            if answer is None:
+            if answer is None and not self._gone:
                 self._gone = True
                 self._process.kill()
                 _log.warning("the process that makes parts is gone or idle; a thread goes on")
         return function(*arguments)
 
     def close(self) -> None:
-        """End the process; what comes after is done here."""
+        """End the process, which must have nothing to do; what comes after is done here."""
         self._gone = True
-        self._line.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_TIMEOUT_S)
-            return
         self._process.kill()
         self._process.wait()
+        self._line.close()
 
 
 def _write(line: _socket.socket, data: bytes) -> None:

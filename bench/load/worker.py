@@ -95,11 +95,12 @@ class RunWorker:
     def _pay_first_costs(self) -> None:
         """Do once, before any microphone runs, what is slow only the first time.
 
-        Making a part loads code. Locust asks who called `stop`, and `inspect` reads the sources
-        of the whole stack for the answer: tens of milliseconds that would fall on the last frames.
+        Locust asks who called `stop`, and `inspect` reads the sources of the whole stack for the
+        answer: tens of milliseconds that would fall on the last frames. The scribe loads its code
+        meanwhile; nobody waits for it before the first part.
         """
         nothing = (make_part, "", 0, Recorder("").take(), Tally())
-        self._writer.apply(self._scribe.begin, nothing)
+        self._writer.spawn(self._scribe.begin, *nothing)
         inspect.stack()
 
     def plan_of(self, user_class: type, asks: Mapping[str, Any]) -> CallPlan:

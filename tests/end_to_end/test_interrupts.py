@@ -32,6 +32,7 @@ class Shape(LoadTestShape):
     def tick(self):
         return (2, 2) if self.get_run_time() < 60 else None
 """
+GRACE_S = 3.0
 LATER_S = 7.0
 """Into the run: some turns are over, others under way."""
 
@@ -77,8 +78,18 @@ def interrupt(lab: Any, form: str, times: int) -> tuple[Any, float]:
             time.sleep(0.7)
     run = program.wait()
     took_s = time.monotonic() - first_s
-    run.notes["leftovers"] = [*leftovers(program.runs_dir), *leftovers(scratch)]
+    run.notes["leftovers"] = left_after(GRACE_S, program.runs_dir, scratch)
     return run, took_s
+
+
+def left_after(seconds: float, *folders: Path) -> list[str]:
+    """What still runs there then: what was killed takes a moment to be gone."""
+    deadline = time.monotonic() + seconds
+    while left := [process for folder in folders for process in leftovers(folder)]:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+    return []
 
 
 def wait_until(condition: Callable[[], Any], program: Any) -> None:

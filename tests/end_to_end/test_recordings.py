@@ -213,7 +213,7 @@ def test_recordings_of_every_worker_come_in(runs: dict[str, Any]) -> None:
 def test_the_page_lets_turns_be_heard_and_stays_small(run: Any) -> None:
     page = (run.folder / "report.html").read_text()
     held = re.findall(r'<audio [^>]*src="(data:audio/(?:flac|mpeg);base64,[^"]+)"', page)
-    assert len(held) >= 3  # median, slowest and a barge-in
+    assert len(held) >= 2  # a barge-in, and the median, which may be the slowest
     assert sum(map(len, held)) <= 1_200_000
     links = set(re.findall(r'href="(audio/[^"]+)"', page))
     assert links == {f"audio/{path.name}" for path in (run.folder / "audio").glob("*.flac")}

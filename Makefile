@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 REAL_TIME := $(addprefix tests/,end_to_end load sdk session)
+MANY_RUNS := $(addprefix tests/end_to_end/,test_errors.py test_runs.py)
 
 .PHONY: demo test lint browser sdk-npm bench soak scenarios sample-baseline sample-screenshots docs clean help
 
@@ -24,12 +25,13 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/rtbench demo
 
-# Tests that wait for real time would be late beside others: they come last, by themselves.
-# Those in a browser share its pages, which every process would make for itself.
+# Tests that compute take all cores; those in a browser share its pages; those that wait for real
+# time wait beside each other, but for two files whose many runs do so by themselves.
 test: lint browser
-	$(BIN)/pytest --numprocesses logical --dist worksteal --ignore=tests/browser $(REAL_TIME:%=--ignore=%)
+	$(BIN)/pytest -n logical --dist worksteal --ignore=tests/browser $(REAL_TIME:%=--ignore=%)
 	$(BIN)/pytest tests/browser
-	$(BIN)/pytest $(REAL_TIME)
+	$(BIN)/pytest -n 3 --dist loadfile $(REAL_TIME) $(MANY_RUNS:%=--ignore=%)
+	$(BIN)/pytest $(MANY_RUNS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

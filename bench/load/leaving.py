@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -17,19 +18,25 @@ from bench.load.command import EXIT_INTERRUPTED
 
 
 def take_interrupts(
-    environment: Any, first: Callable[[], None], second: Callable[[], None]
+    environment: Any,
+    first: Callable[[], None],
+    second: Callable[[], None],
+    is_over: Callable[[], bool],
 ) -> None:
-    """Have the main greenlet told of interrupts, after `first` or `second`; not if ignored.
+    """Act on interrupts, after `first` or `second`; not where they are ignored.
 
-    The first one is a KeyboardInterrupt, upon which Locust ends the run; the second one an exit,
-    wherever that has got to. Python would raise either in whatever runs: in a busy process, the
-    engine of all sessions.
+    The first one is a KeyboardInterrupt in the main greenlet, upon which Locust ends the run;
+    Python would raise it in whatever runs: in a busy process, the engine of all sessions. The
+    second one ends the process, wherever that has got to. Once all `is_over` but to exit, none
+    does any more: it would only be heard as a traceback.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
     times = itertools.count(1)
 
     def interrupt() -> None:
+        if is_over():
+            return
         error: BaseException = KeyboardInterrupt()
         if next(times) == 1:
             first()
@@ -39,7 +46,8 @@ def take_interrupts(
         else:
             second()
             _end_workers(environment, psutil.Process.kill)
-            error = SystemExit(EXIT_INTERRUPTED)
+            sys.stdout.flush()
+            os._exit(EXIT_INTERRUPTED)
         gevent.get_hub().handle_system_error(type(error), error)
 
     gevent.signal_handler(signal.SIGINT, interrupt)

@@ -61,6 +61,8 @@ class Lifecycle:
         self._spending = SpendingWatch(environment, self)
         self._live = LiveView(environment, self, self._spending)
         self._tending: gevent.Greenlet | None = None
+        self.over = False
+        """Whether nothing is left to do but to exit."""
         self._aborted = False
         self._interrupted = False
         self._closed = Event()
@@ -265,7 +267,7 @@ def _on_init(environment: Any, **_: Any) -> None:
         leave(environment, EXIT_INTERRUPTED)
     _lifecycles[environment] = Lifecycle(environment, consent)
     lifecycle = lifecycle_of(environment)
-    take_interrupts(environment, lifecycle.interrupt, lifecycle.give_up)
+    take_interrupts(environment, lifecycle.interrupt, lifecycle.give_up, lambda: lifecycle.over)
 
 
 @events.test_start.add_listener
@@ -285,4 +287,6 @@ def _on_test_stop(environment: Any, **_: Any) -> None:
 
 @events.quitting.add_listener
 def _on_quitting(environment: Any, **_: Any) -> None:
-    lifecycle_of(environment).quit()
+    lifecycle = lifecycle_of(environment)
+    lifecycle.quit()
+    lifecycle.over = True

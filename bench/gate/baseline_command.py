@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bench.gate.commands import EXIT_INVALID, STORE, STORE_CODES, Store
-from bench.gate.completion import complete_baseline, complete_run
+from bench.gate.commands import EXIT_INVALID, STORE_CODES, Store
+from bench.gate.completion import STORE, complete_baseline, complete_run
 
 app = typer.Typer(
     help="Keep runs to compare with: promote one, list them, show one.",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.gate.completion import complete_baseline, complete_run
+from bench.gate.completion import STORE, complete_baseline, complete_run
 from bench.problem import Problem, suggest
 
 EXIT_CODES = (
@@ -42,8 +42,10 @@ Md = Annotated[
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write JSON there; - is stdout.")
 ]
+Limits = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Limits such as: ttfa_ms p95 < 900")
+]
 Store = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of stored baselines.")]
-STORE = Path("reports/baselines")
 
 
 def compare(
@@ -107,9 +109,7 @@ def check(
             autocompletion=complete_baseline,
         ),
     ] = None,
-    limits: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Limits such as: ttfa_ms p95 < 900")
-    ] = None,
+    limits: Limits = None,
     confirm: Annotated[
         Path | None,
         typer.Option(

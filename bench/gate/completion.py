@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_STORE = Path("reports/baselines")
+STORE = Path("reports/baselines")
+"""Where baselines are stored when nobody says otherwise."""
 
 
 def complete_run(incomplete: str) -> list[str]:
@@ -18,5 +19,5 @@ def complete_run(incomplete: str) -> list[str]:
 
 def complete_baseline(incomplete: str) -> list[str]:
     """Names of stored baselines, in the usual store."""
-    names = sorted(note.parent.name for note in _STORE.glob("*/baseline.json"))
+    names = sorted(note.parent.name for note in STORE.glob("*/baseline.json"))
     return [name for name in names if name.startswith(incomplete)]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.gate.completion import complete_baseline, complete_run
+from bench.gate.commands import Limits, Store
+from bench.gate.completion import STORE, complete_baseline, complete_run
 
 EXIT_CODES = (
     "Exit codes: 0 fine, 2 wrong usage, 130 interrupted; with --verdict also 1 regression or "
@@ -28,9 +29,7 @@ def report(
             autocompletion=complete_baseline,
         ),
     ] = None,
-    limits: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Limits such as: ttfa_ms p95 < 900")
-    ] = None,
+    limits: Limits = None,
     despite: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,9 +61,7 @@ def report(
         bool,
         typer.Option("--verdict", help="Tell the verdict, or an invalid run, by the exit code."),
     ] = False,
-    store: Annotated[Path, typer.Option(metavar="DIR", help="Folder of stored baselines.")] = Path(
-        "reports/baselines"
-    ),
+    store: Store = STORE,
 ) -> None:
     """Make the page of a run anew from its events, or one page of several runs.
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-_log = logging.getLogger(__name__)
+from bench.load.switchboard import GIVEN_WAY_S
 
-GIVEN_WAY_S = 0.001
-"""Between two: a sleep of nothing would end before the hub has looked at any descriptor."""
+_log = logging.getLogger(__name__)
 
 
 class Display:

@@ -31,8 +31,8 @@ def make_part(worker: str, number: int, batch: Batch, before: Tally) -> Part:
         part_files(worker, number, batch),
         before.after(
             events.details(Kind.RESPONSE_DONE),
-            begun=len(events.details(Kind.UTTERANCE)),
-            ended=len(events.details(Kind.TURN_ENDED)),
+            begun=events.count(Kind.UTTERANCE),
+            ended=events.count(Kind.TURN_ENDED),
         ),
         float(np.percentile(lateness, 99)) if len(lateness) else None,
     )

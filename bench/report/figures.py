@@ -11,7 +11,7 @@ from bench.analysis.statistics import ecdf
 from bench.report import theme
 from bench.report.data import LATENESS_EDGES_MS, Lateness
 from bench.report.percentile_curve import Percentile, cell
-from bench.report.samples import Sample, sample
+from bench.report.samples import Sample, samples_of
 from bench.report.theme import Chart, NoChart
 from bench.report.wording import count, metric_words, number, percentile, quantity, share
 
@@ -30,12 +30,7 @@ def distributions(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Chart
     `metrics` are the Distributions of summary.json: they know how many values are censored.
     """
     title = "How the wait is distributed"
-    samples = {
-        name: sample(latency_turns, name, metrics.get(name))
-        for name in _LINES
-        if name in latency_turns
-    }
-    samples = {name: values for name, values in samples.items() if len(values.values)}
+    samples = samples_of(latency_turns, _LINES, metrics)
     if max((len(values.values) for values in samples.values()), default=0) < 2:
         return NoChart(title, "A distribution needs at least two measured turns with audio.")
     every = np.concatenate([values.values for values in samples.values()])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.statistics import ENOUGH
 from bench.report import theme
-from bench.report.samples import Sample, sample
+from bench.report.samples import Sample, samples_of
 from bench.report.theme import Chart, NoChart
 from bench.report.wording import metric_words, number
 
@@ -75,11 +75,7 @@ def percentile_curve(latency_turns: pd.DataFrame, metrics: dict[str, Any]) -> Ch
     `metrics` are the Distributions of summary.json: they know how many values are censored.
     """
     title = "How slow the slow turns are"
-    samples = {
-        name: sample(latency_turns, name, metrics.get(name))
-        for name in _LINES
-        if name in latency_turns
-    }
+    samples = samples_of(latency_turns, _LINES, metrics)
     samples = {name: values for name, values in samples.items() if len(values.values) > 1}
     if not samples:
         return NoChart(title, "Percentiles need at least two measured turns with audio.")

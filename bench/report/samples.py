@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +66,14 @@ def sample(turns: pd.DataFrame, metric: str, spread: Mapping[str, Any] | None) -
             if entry.get("censored") and entry.get("value") is not None
         },
     )
+
+
+def samples_of(
+    turns: pd.DataFrame, metrics: Iterable[str], spreads: Mapping[str, Any]
+) -> dict[str, Sample]:
+    """Those of `metrics` that came at least once; `spreads` has the Distribution of each."""
+    found = {name: sample(turns, name, spreads.get(name)) for name in metrics if name in turns}
+    return {name: values for name, values in found.items() if len(values.values)}
 
 
 def ttfa(turns: pd.DataFrame) -> Sample:

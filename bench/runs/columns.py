@@ -88,12 +88,16 @@ class EventColumns:
 
     def details(self, kind: str) -> list[str | None]:
         """The `detail` of each event of a kind, in the order they were recorded."""
-        word = self._words.get(kind)
-        if word is None:
-            return []
         texts = list(self._texts)
-        places = np.flatnonzero(np.asarray(self._kind) == word)
-        return [texts[self._detail[place]] for place in places]
+        return [texts[self._detail[place]] for place in self._places(kind)]
+
+    def count(self, kind: str) -> int:
+        """How many events are of a kind."""
+        return len(self._places(kind))
+
+    def _places(self, kind: str) -> NDArray[np.intp]:
+        word = self._words.get(kind, -1)  # of a kind that never came, as no code is
+        return np.flatnonzero(np.asarray(self._kind) == word)
 
     def table(self, session_ids: Sequence[str]) -> pa.Table:
         """Rows of EVENT_SCHEMA; `session_ids` by session number."""

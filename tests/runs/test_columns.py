@@ -264,3 +264,4 @@ def test_details_of_a_kind_come_in_the_order_they_were_recorded() -> None:
     assert events.details("response_done") == ['{"n": 1}', None, '{"n": 1}']
     assert events.details("error") == ['{"n": 2}']
     assert events.details("nosuch") == []
+    assert [events.count(kind) for kind in ("response_done", "error", "nosuch")] == [3, 1, 0]

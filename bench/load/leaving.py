@@ -45,7 +45,7 @@ def take_interrupts(
                 error = SystemExit(EXIT_INTERRUPTED)
         else:
             second()
-            _end_workers(environment, psutil.Process.kill)
+            _end_children(psutil.Process.kill)  # a report that has just begun among them
             sys.stdout.flush()
             os._exit(EXIT_INTERRUPTED)
         gevent.get_hub().handle_system_error(type(error), error)
@@ -69,6 +69,10 @@ def _end_workers(environment: Any, end: Callable[[Any], None]) -> None:
     """End children that are workers: they would wait a minute for a master that is gone."""
     options = environment.parsed_options
     if options.processes and not options.worker:
-        for child in psutil.Process().children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                end(child)
+        _end_children(end)
+
+
+def _end_children(end: Callable[[Any], None]) -> None:
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            end(child)

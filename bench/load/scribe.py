@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 PATIENCE_S = 4.0
 """For an answer: two parts' time. On a machine that is wholly busy the process gets none."""
 
+_COUNT = struct.Struct("=I")
 _SIZE = struct.Struct("=Q")
-_PIECE_BYTES = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -74,12 +74,12 @@ class Scribe:
         if not self._gone:
             try:
                 self._line.settimeout(patience_s)
-                _write(self._line, pickle.dumps((function, arguments), 5))
+                _write(self._line, (function, arguments))
                 answer = _read(self._line)
             except OSError:
                 answer = None
             if answer:
-                done: T = pickle.loads(answer)[0]  # noqa: S301 - from ourselves
+                done: T = answer[0]
                 return done
             if answer is None and not self._gone:
                 self._gone = True
@@ -95,39 +95,58 @@ class Scribe:
         self._line.close()
 
 
-def _write(line: _socket.socket, data: bytes) -> None:
-    line.sendall(_SIZE.pack(len(data)))
-    line.sendall(data)
+def _write(line: _socket.socket, values: tuple[Any, ...]) -> None:
+    """Send values; large arrays among them go as they lie, the interpreter's lock given up."""
+    arrays: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(values, 5, buffer_callback=arrays.append)
+    pieces = [body, *(piece.raw() for piece in arrays)]
+    line.sendall(_COUNT.pack(len(pieces)))
+    for piece in pieces:
+        line.sendall(_SIZE.pack(len(piece)))
+        line.sendall(piece)
 
 
-def _read(line: _socket.socket) -> bytes | None:
-    """The next of what was written; None when nothing more will come."""
-    head = _read_exactly(line, _SIZE.size)
-    return None if head is None else _read_exactly(line, *_SIZE.unpack(head))
-
-
-def _read_exactly(line: _socket.socket, size: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < size:
-        piece = line.recv(min(size - len(data), _PIECE_BYTES))
-        if not piece:
+def _read(line: _socket.socket) -> tuple[Any, ...] | None:
+    """The next values that were sent; None when nothing more will come."""
+    head = _read_exactly(line, _COUNT.size)
+    if head is None:
+        return None
+    pieces = []
+    for _ in range(*_COUNT.unpack(head)):
+        size = _read_exactly(line, _SIZE.size)
+        piece = None if size is None else _read_exactly(line, *_SIZE.unpack(size))
+        if piece is None:
             return None
-        data += piece
-    return bytes(data)
+        pieces.append(piece)
+    values: tuple[Any, ...] = pickle.loads(pieces[0], buffers=pieces[1:])  # noqa: S301 - ours
+    return values
+
+
+def _read_exactly(line: _socket.socket, size: int) -> bytearray | None:
+    """So many bytes; None when they will not come."""
+    data = bytearray(size)
+    view = memoryview(data)
+    place = 0
+    while place < size:
+        count = line.recv_into(view[place:])
+        if not count:
+            return None
+        place += count
+    return data
 
 
 def main() -> None:
-    """Be told what to do on stdin's socket and answer there; an empty answer says: it failed."""
+    """Be told what to do on stdin's socket and answer there; no value says: it failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for the work knows when it ends
     line = socket.socket(fileno=os.dup(0))
     began = False
     while (task := _read(line)) is not None:
         try:
-            function, arguments = pickle.loads(task)  # noqa: S301 - from ourselves
-            answer = pickle.dumps((function(*arguments),), 5)
+            function, arguments = task
+            answer: tuple[Any, ...] = (function(*arguments),)
         except Exception:  # noqa: BLE001 - it is tried again where it was asked for
             _log.exception("a part could not be made here")
-            answer = b""
+            answer = ()
         _write(line, answer)
         if not began:  # what is slow is loaded; from now on frames come first, on whatever core
             began = True

@@ -50,6 +50,9 @@ class EventColumns:
     def __len__(self) -> int:
         return len(self._seq)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return _lent(self)
+
     def add(self, session: int, row: tuple[Any, ...]) -> None:
         """Take in a row of session number `session`: the values of an EventRow."""
         (
@@ -141,6 +144,9 @@ class AppendColumns:
         """By place in the columns; only of frames that had to wait for room in the socket."""
         self.unsent: list[tuple[int, int, int, int | None]] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        return _lent(self)
+
     def lateness_ms(self) -> NDArray[np.float64]:
         """How late each frame was offered to the kernel; one that waited was offered before."""
         offered_ns = np.array(self.sent_ns, np.int64)
@@ -174,6 +180,15 @@ class AppendColumns:
             ],
             schema=APPEND_SCHEMA,
         )
+
+
+def _lent(columns: EventColumns | AppendColumns) -> dict[str, Any]:
+    """What is pickled: views of the columns, which leave the pickle out of band, uncopied.
+
+    Megabytes copied in one go would keep the interpreter from the engine for milliseconds.
+    """
+    values = vars(columns).items()
+    return {name: np.asarray(v) if isinstance(v, array) else v for name, v in values}
 
 
 def _whole(values: array[int]) -> pa.Array:

@@ -105,7 +105,7 @@ def runs(lab: Any) -> dict[str, Any]:
     """Side by side one process, and two workers on the telephone, one with a disk of its own."""
     host = lab.server("recorded", "--profile", "typical").host
     scenario, apart = lab.write("recorded", SCENARIO), lab.write("apart", APART + SCENARIO)
-    options = ("-u", 10, "-r", 10, "-t", "9s", "--record", 3, "--host", host)
+    options = ("-u", 10, "-r", 10, "-t", "11s", "--record", 3, "--host", host)
     telephone = ("--codec", "pcmu", *lab.of_workers())
     programs = {
         "one": lab.locust("recorded-one", scenario, *options),
@@ -171,7 +171,10 @@ def test_files_are_those_of_the_index(run: Any, recordings: list[Recording]) -> 
     left = {path.name for path in (run.folder / "audio").iterdir()}
     assert left == {recording.line["file"] for recording in recordings} | {"index.json"}
     classes = [recording.line["class"] for recording in recordings]
-    assert {*LATENCY_CLASSES, "cold"} <= set(classes)
+    well = (run.turns.turn_class == "measured") & (run.turns.outcome == "ok")
+    assert "cold" in classes
+    by_latency = sum(class_ in LATENCY_CLASSES for class_ in classes)
+    assert by_latency == min(well.sum(), 3 * len(LATENCY_CLASSES))  # few on a very busy machine
     assert max(map(classes.count, classes)) <= 3
 
 

@@ -54,39 +54,50 @@ class Microphone:
     Frame k carries audio [k * chunk_ms, (k + 1) * chunk_ms) of the session's audio clock.
     """
 
-    __slots__ = ("_position", "_tone", "_tone_position", "_tracks", "chunk_ms", "index")
+    __slots__ = ("_position", "_queue", "_tone", "_tone_position", "_track", "chunk_ms", "index")
 
     def __init__(self, tone: Sequence[bytes], chunk_ms: int) -> None:
         self.chunk_ms = chunk_ms
         self.index = 0
         self._tone = tone
-        self._tone_position = 0
-        self._tracks: deque[Sequence[bytes]] = deque()
+        self._tone_position = 0  # where it goes on after a track
+        self._track = tone
         self._position = 0
+        self._queue: deque[Sequence[bytes]] | None = None  # a frame touches no more than it must
 
     @property
     def speaking(self) -> bool:
         """Whether the frame that is due now is of a track."""
-        return bool(self._tracks)
+        return self._queue is not None
 
     def lay(self, track: Sequence[bytes]) -> int:
         """Play `track` from the first frame that is free; give back that frame's index."""
-        waiting = sum(len(queued) for queued in self._tracks) - self._position
+        if self._queue is None:
+            if track:
+                self._queue = deque()
+                self._tone_position = self._position
+                self._track, self._position = track, 0
+            return self.index
+        waiting = len(self._track) - self._position + sum(map(len, self._queue))
         if track:
-            self._tracks.append(track)
+            self._queue.append(track)
         return self.index + waiting
 
     def capture(self) -> bytes:
         """The frame that is due now; the next call gives the one after it."""
         self.index += 1
-        if not self._tracks:
-            frame = self._tone[self._tone_position]
-            self._tone_position = (self._tone_position + 1) % len(self._tone)
-            return frame
-        track = self._tracks[0]
-        frame = track[self._position]
-        self._position += 1
-        if self._position == len(track):
-            self._tracks.popleft()
-            self._position = 0
+        position = self._position
+        frame = self._track[position]
+        self._position = position + 1
+        if self._position == len(self._track):
+            self._go_on()
         return frame
+
+    def _go_on(self) -> None:
+        """Turn to what is captured after the end of a track, or of the tone's loop."""
+        self._position = 0
+        if self._queue:
+            self._track = self._queue.popleft()
+        elif self._queue is not None:
+            self._queue = None
+            self._track, self._position = self._tone, self._tone_position

@@ -99,7 +99,7 @@ def _write(line: _socket.socket, values: tuple[Any, ...]) -> None:
     """Send values; large arrays among them go as they lie, the interpreter's lock given up."""
     arrays: list[pickle.PickleBuffer] = []
     body = pickle.dumps(values, 5, buffer_callback=arrays.append)
-    pieces = [body, *(piece.raw() for piece in arrays)]
+    pieces: list[bytes | memoryview] = [body, *(piece.raw() for piece in arrays)]
     line.sendall(_COUNT.pack(len(pieces)))
     for piece in pieces:
         line.sendall(_SIZE.pack(len(piece)))

@@ -79,7 +79,7 @@ class Transport:
         self._stamps = stamps
         self._tls = tls
         self.kernel_stamps = kernel_stamps
-        self._backlog: deque[tuple[bytes, int | None]] = deque()
+        self._backlog: deque[tuple[bytes, int | None]] | None = None  # None while nothing waits
         self._rest: memoryview | None = None  # of the oldest frame there, once begun
         self._closed_by_us = False
         self._broken: str | None = None
@@ -101,7 +101,7 @@ class Transport:
     @property
     def congested(self) -> bool:
         """Whether frames wait for room in the socket's buffer."""
-        return bool(self._backlog)
+        return self._backlog is not None
 
     @property
     def open(self) -> bool:
@@ -128,7 +128,7 @@ class Transport:
 
     def send(self, frame: bytes, index: int | None = None) -> bool:
         """Send a whole frame; False when (part of) it waits for `flush`."""
-        if self._backlog:
+        if self._backlog is not None:
             self._backlog.append((frame, index))
             if len(self._backlog) > WAITING_LIMIT:
                 self.give_up("the target asks and does not read")
@@ -143,7 +143,7 @@ class Transport:
             return False
         if taken == len(data):
             return True
-        self._backlog.append((frame, index))
+        self._backlog = deque([(frame, index)])
         self._rest = memoryview(data)[taken:]
         return False
 
@@ -154,6 +154,8 @@ class Transport:
         """
         done: list[int] = []
         backlog = self._backlog
+        if backlog is None:
+            return done
         for _ in range(min(len(backlog), FLUSHED_FRAMES)):
             frame, index = backlog[0]
             try:
@@ -174,6 +176,8 @@ class Transport:
             backlog.popleft()
             if index is not None:
                 done.append(index)
+        if not backlog:
+            self._backlog = None
         return done
 
     def receive(self) -> list[Message]:
@@ -233,8 +237,8 @@ class Transport:
         """Close the socket now; indexes of the frames that waited and are lost."""
         if self._broken is None and self._protocol.state is not State.CLOSED:
             self._broken = str(self._protocol.parser_exc or "dropped")
-        lost = [index for _, index in self._backlog if index is not None]
-        self._backlog.clear()
+        lost = [index for _, index in self._backlog or () if index is not None]
+        self._backlog = None
         self._rest = None
         self._sock.close()
         self._protocol.parser.close()  # it holds the protocol that holds it

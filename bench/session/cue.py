@@ -25,7 +25,7 @@ class Cue:
         self._act = act
         self._on_fault = on_fault
 
-    def send_due(self) -> None:
+    def send_due(self, due_ns: int, next_ns: int) -> None:
         """Do it, and owe nothing more."""
         self.next_due_ns = None
         self._act()

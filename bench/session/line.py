@@ -112,7 +112,8 @@ class Line:
         """Stop the microphone and ask the server to close; `leave` when it takes too long."""
         now_ns = time.monotonic_ns()
         while self.next_due_ns is not None and self.next_due_ns <= now_ns:
-            self.send_due()  # owed since the engine's last turn
+            # owed since the engine's last turn
+            self.send_due(self.next_due_ns, self.next_due_ns + self.chunk_ns)
         self._stop_microphone(now_ns)
         self._transport.start_closing()
         self._engine.watch_backlog(self)
@@ -136,11 +137,9 @@ class Line:
 
     # what the engine calls
 
-    def send_due(self) -> None:
+    def send_due(self, due_ns: int, next_ns: int) -> None:
         """Send the frame due; a socket without room keeps it, and the schedule goes on."""
-        due_ns = self.next_due_ns
-        assert due_ns is not None
-        self.next_due_ns = due_ns + self.chunk_ns
+        self.next_due_ns = next_ns
         index = self.microphone.index
         if self._transport.send(self.microphone.capture(), index):
             self._record.append(index, due_ns, time.monotonic_ns())

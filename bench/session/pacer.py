@@ -20,8 +20,12 @@ class Stream(Protocol):
     next_due_ns: int | None
     """None when it owes nothing any more; the pacer then forgets it."""
 
-    def send_due(self) -> None:
-        """Send the frame due and move `next_due_ns` on by exactly one chunk."""
+    def send_due(self, due_ns: int, next_ns: int) -> None:
+        """Send the frame that is due at `due_ns`; from now on `next_due_ns` is `next_ns`.
+
+        That is one chunk later. All streams of a slot are given the same two numbers, for a
+        number of its own would be one more cold object for each frame.
+        """
 
     def on_fault(self, error: Exception) -> None:
         """End: `send_due` raised."""
@@ -83,7 +87,8 @@ class Pacer:
         sent = 0
         while sent < limit and heap and heap[0][0] <= now_ns:
             key = heap[0]
-            due_ns = key[0]
+            due_ns, chunk_ns = key
+            next_ns = due_ns + chunk_ns
             slot = self._slots[key]
             begin = slot.place
             slot.place = min(begin + limit - sent, len(slot.streams))
@@ -91,7 +96,7 @@ class Pacer:
                 if stream.next_due_ns != due_ns:
                     continue  # it has ended since it came here
                 try:
-                    stream.send_due()
+                    stream.send_due(due_ns, next_ns)
                 except Exception as error:  # noqa: BLE001 - it ends, the others go on
                     self._on_fault(stream, error)
                     stream.next_due_ns = None

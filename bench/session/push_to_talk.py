@@ -10,17 +10,13 @@ class PushToTalkLine(Line):
 
     __slots__ = ()
 
-    def send_due(self) -> None:
+    def send_due(self, due_ns: int, next_ns: int) -> None:
         """Send the frame due if somebody speaks in it."""
         if self.microphone.speaking:
-            super().send_due()
+            super().send_due(due_ns, next_ns)
         else:
-            self._skip()
-
-    def _skip(self) -> None:
-        assert self.next_due_ns is not None
-        self.microphone.capture()
-        self.next_due_ns += self.chunk_ns
+            self.next_due_ns = next_ns
+            self.microphone.capture()
 
     def _stop_microphone(self, now_ns: int) -> None:
         while (
@@ -28,5 +24,6 @@ class PushToTalkLine(Line):
             and self.next_due_ns <= now_ns
             and not self.microphone.speaking
         ):
-            self._skip()
+            self.next_due_ns += self.chunk_ns
+            self.microphone.capture()
         super()._stop_microphone(now_ns)

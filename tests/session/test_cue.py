@@ -17,10 +17,9 @@ class Frames:
         self.next_due_ns: int | None = first_ns
         self._told = told
 
-    def send_due(self) -> None:
-        assert self.next_due_ns is not None
-        self._told.append(f"frame {self.next_due_ns // MS}")
-        self.next_due_ns += self.chunk_ns
+    def send_due(self, due_ns: int, next_ns: int) -> None:
+        self._told.append(f"frame {due_ns // MS}")
+        self.next_due_ns = next_ns
 
     def on_fault(self, error: Exception) -> None:
         raise error

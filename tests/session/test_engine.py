@@ -65,10 +65,9 @@ class Caller:
         self.next_due_ns = time.monotonic_ns() + 5 * MS
         self.engine.start_stream(self)
 
-    def send_due(self) -> None:
-        assert self.next_due_ns is not None
-        self.sent_ns.append((self.next_due_ns, time.monotonic_ns()))
-        self.next_due_ns += 5 * MS
+    def send_due(self, due_ns: int, next_ns: int) -> None:
+        self.sent_ns.append((due_ns, time.monotonic_ns()))
+        self.next_due_ns = next_ns
 
     def on_readable(self) -> None:
         self.reads += 1
@@ -192,7 +191,7 @@ def test_a_connection_whose_flushing_raises_is_faulted(engine: Engine, make: Mak
 class RaisesOnSend(Caller):
     """Raises when its frame is due."""
 
-    def send_due(self) -> None:
+    def send_due(self, due_ns: int, next_ns: int) -> None:
         raise ZeroDivisionError("sending")
 
 

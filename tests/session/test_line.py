@@ -392,7 +392,11 @@ class TestWaiting:
         for _ in range(count):
             assert line.next_due_ns is not None
             clock.now_ns = line.next_due_ns + self.LATE
-            line.send_due()
+            self.send_one(line)
+
+    def send_one(self, line: Line) -> None:
+        assert line.next_due_ns is not None
+        line.send_due(line.next_due_ns, line.next_due_ns + line.chunk_ns)
 
     def frames(self, recorder: Recorder) -> dict[int, tuple[int, int | None, int | None]]:
         """Due, sent and offered of each frame since the last part, by index."""
@@ -456,10 +460,10 @@ class TestWaiting:
         self.send_due(line, clock, 4)
         first_ns = self.due_ns(2) + self.LATE
         clock.now_ns = first_ns + int(BLOCKED_LIMIT_S * 1e9)
-        line.send_due()
+        self.send_one(line)
         assert not line.gone, "it has not waited longer than that"
         clock.now_ns += 1
-        line.send_due()
+        self.send_one(line)
         assert farewells == [Closed("client", None, "the target took no audio for 30 s")]
         assert not line.open
         assert line.next_due_ns is None
@@ -489,11 +493,11 @@ class TestWaiting:
         self.send_due(line, clock, 2)
         for _ in range(5):
             clock.now_ns += int(BLOCKED_LIMIT_S * 0.6 * 1e9)
-            line.send_due()
+            self.send_one(line)
             sock.room = len(self.FRAME)
             line.on_writable()
             clock.now_ns += MS
-            line.send_due()
+            self.send_one(line)
             sock.room = len(self.FRAME)
             line.on_writable()
         assert line.congested

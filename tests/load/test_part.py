@@ -16,10 +16,10 @@ from bench.runs.recorder import Batch, Recorder
 _MS = 1_000_000
 
 
-def _batch() -> Batch:
+def _batch(frames: int = 100) -> Batch:
     recorder = Recorder("w0")
     session = recorder.begin_session()
-    for index in range(100):
+    for index in range(frames):
         due_ns = (index + 1) * 20 * _MS
         session.append(index, due_ns, due_ns + (5 * _MS if index == 99 else _MS))
     session.event("note", "utterance", 0)
@@ -55,6 +55,16 @@ def test_nothing_recorded_is_no_lateness() -> None:
 def test_a_batch_may_be_sent_to_another_process() -> None:
     sent = pickle.loads(pickle.dumps(_batch(), 5))
     assert make_part("w0", 0, sent, Tally()) == make_part("w0", 0, _batch(), Tally())
+
+
+def test_columns_are_lent_to_the_other_process_and_not_copied() -> None:
+    """A copy of megabytes would keep the interpreter from the engine."""
+    lent: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(_batch(frames=20_000), 5, buffer_callback=lent.append)
+    assert len(body) < 10_000
+    assert sum(len(column.raw()) for column in lent) >= 20_000 * 8 * 3
+    whole, sent = _batch(frames=20_000), pickle.loads(body, buffers=lent)
+    assert make_part("w0", 0, sent, Tally()) == make_part("w0", 0, whole, Tally())
 
 
 def test_it_needs_no_gevent() -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import psutil
 import pytest
 
@@ -31,6 +32,13 @@ def test_work_is_done_in_another_process(scribe: Scribe) -> None:
 def test_much_goes_there_and_back(scribe: Scribe) -> None:
     data = os.urandom(3_000_000)
     assert scribe.apply(bytes.__add__, data, data) == data + data
+
+
+def test_large_arrays_go_there_and_back_beside_small_ones(scribe: Scribe) -> None:
+    large, small = np.arange(500_000), np.arange(0)
+    total = scribe.apply(np.add, large, large)
+    assert (total == 2 * large).all()
+    assert scribe.apply(np.concatenate, (small, small)).size == 0
 
 
 def test_what_fails_there_fails_here_and_the_next_is_done_there(scribe: Scribe) -> None:

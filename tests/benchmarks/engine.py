@@ -27,10 +27,10 @@ _LOOP = Trial(0, client="send_loop", rate=2_000, target_options=("--mute",))
 _BOTH = (0, 1)
 
 CAPACITIES: dict[str, tuple[Trial, int]] = {
-    MAIN: (Trial(0), 1_200),
-    LOOP: (_LOOP, 2_200),
-    ASYNCIO: (Trial(0, client="reference_asyncio"), 300),
-    GEVENT: (Trial(0, client="reference_gevent"), 50),
+    MAIN: (Trial(0), 1_400),
+    LOOP: (_LOOP, 2_000),
+    ASYNCIO: (Trial(0, client="reference_asyncio"), 400),
+    GEVENT: (Trial(0, client="reference_gevent"), 100),
     SLOW_CHUNKS: (Trial(0, chunk_ms=100), 2_500),
     TLS: (Trial(0, tls=True), 900),
 }
@@ -79,6 +79,8 @@ def measure_capacity(benchmark: Benchmark) -> Section:
     section.ask_at_least("  rtbench ÷ asyncio", ratio(main, levels[ASYNCIO]), 5, " x", 1)
     section.ask_at_least("  rtbench ÷ gevent", ratio(main, levels[GEVENT]), 25, " x", 1)
     section.ask_at_least("  rtbench ÷ bare send loop", ratio(main, levels[LOOP]), 0.3, " x", 2)
+    section.tell("  bare send loop ÷ asyncio", ratio(levels[LOOP], levels[ASYNCIO]), " x", 1)
+    section.tell("  bare send loop ÷ gevent", ratio(levels[LOOP], levels[GEVENT]), " x", 1)
     section.ask_at_least("  wss ÷ ws", ratio(levels[TLS], main), 0.6, " x", 2)
     _tell_costs(section, best)
     section.figures = {"levels": dict(levels)}

@@ -23,9 +23,9 @@ class EngineLoop:
 
     def __init__(self) -> None:
         self.stalls = Stalls(time.thread_time_ns, time.process_time_ns)
-        # gevent deletes select.epoll when it patches; the nested one needs no patching,
-        # because it is only ever polled without waiting.
-        self.engine = Engine(monkey.get_original("select", "epoll")(), self.stalls)
+        # gevent deletes select.epoll when it patches; the nested ones need no patching,
+        # because they are only ever polled without waiting.
+        self.engine = Engine(monkey.get_original("select", "epoll"), self.stalls)
         loop = gevent.get_hub().loop
         self._watcher = loop.io(self.engine.fileno(), _READ, priority=loop.MAXPRI)
         self._watcher.start(self.engine.step)

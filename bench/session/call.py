@@ -72,6 +72,7 @@ class Call:
         self._outgoing = Outgoing(plan.dialect, record)
         self._listeners: Listeners | None = None
         self._line: Line | None = None
+        self._streaming = False
         self._setup_owed = plan.setup is not None
         self._turn_noted = True
 
@@ -209,6 +210,7 @@ class Call:
             time.monotonic_ns(), speech_end_ns, watchdog_s, **options
         )
         self._turn_noted = False
+        self._stream(False)
         self.record.begin_turn_rows()
         if self.tape is not None:
             self.tape.begin_turn(state)
@@ -222,6 +224,7 @@ class Call:
         self.conversation.end_turn(reason)
         assert state.ended is not None
         self._turn_noted = True
+        self._stream(False)
         self.note(Kind.TURN_ENDED, detail={"turn": state.index, "reason": state.ended.value})
         self._on_turn(self.record)
 
@@ -256,6 +259,12 @@ class Call:
     def _on_message(self, message: Message) -> None:
         event, audio_ms = self._reception.take(message, self.conversation.turn_index)
         matters = self.conversation.receive(event, message.at_ns, audio_ms)
+        if event.kind is Kind.RESPONSE_DONE:
+            self._stream(False)
+        elif audio_ms is not None and not self._streaming and not self._turn_noted:
+            turn = self.conversation.turn
+            sounds = turn is not None and turn.player.began_ns is not None
+            self._stream(sounds and self._reception.has_heard(event.response_id))
         if self.tape is not None:
             silenced_ns = self.conversation.silenced_ns
             self.tape.take(event, message.at_ns, message.elided_bytes, silenced_ns)
@@ -264,6 +273,12 @@ class Call:
         if matters:
             self.follow_up()
             self.changed.set()
+
+    def _stream(self, streaming: bool) -> None:
+        """Say whether a reply goes on whose beginning was stamped: the rest may be read last."""
+        if streaming is not self._streaming and self._line is not None:
+            self._streaming = streaming
+            self._line.read_last(last=streaming)
 
     def _on_gone(self, how: Closed) -> None:
         if self._line is not None and self._line.audio_end_ns is not None:

@@ -108,6 +108,10 @@ class Line:
         self._transport.send(frame)
         self._engine.watch_backlog(self)
 
+    def read_last(self, *, last: bool) -> None:
+        """Say whether what comes may wait for what others receive."""
+        self._engine.read_last(self, last=last)
+
     def hang_up(self) -> None:
         """Stop the microphone and ask the server to close; `leave` when it takes too long."""
         now_ns = time.monotonic_ns()

@@ -47,6 +47,10 @@ class Reception:
         )
         return event, audio_ms
 
+    def has_heard(self, response_id: str | None) -> bool:
+        """Whether something of a response, the latest that sounded, was audible."""
+        return response_id is not None and response_id == self._heard_response
+
     def _measure(self, event: ServerEvent, message: Message) -> tuple[float | None, float | None]:
         """Duration of a delta's audio, and its leading silence while nothing was heard yet.
 
@@ -57,7 +61,7 @@ class Reception:
             return None, None
         size_bytes = (len(text) + message.elided_bytes) * 3 // 4 - text[-2:].count("=")
         audio_ms = self._codec.duration_ms(size_bytes)
-        if event.response_id is not None and event.response_id == self._heard_response:
+        if self.has_heard(event.response_id):
             return audio_ms, None
         try:
             data = base64.b64decode(text, validate=True)

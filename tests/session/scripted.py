@@ -180,7 +180,7 @@ class Stage:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.turn = threading.Lock()
-        self.engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
+        self.engine = Engine(select.epoll, Stalls(time.thread_time_ns, time.process_time_ns))
         self.recorder = Recorder("w0")
         self.catalogue = catalogue
         self._frames: dict[str, FrameStore] = {}

@@ -16,7 +16,7 @@ import pytest
 
 from bench.audio.microphone import Microphone
 from bench.runs.recorder import Recorder
-from bench.session.engine import READS_PER_LOOK, WRITABLE, Engine
+from bench.session.engine import LAST_READS, READS_PER_LOOK, WRITABLE, Engine
 from bench.session.frames import text_frame
 from bench.session.inbox import Message
 from bench.session.line import Line
@@ -30,7 +30,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
+    engine = Engine(select.epoll, Stalls(time.thread_time_ns, time.process_time_ns))
     yield engine
     engine.close()
 
@@ -279,6 +279,68 @@ def test_a_connection_may_remove_itself_and_others_while_it_reads(
     assert first.reads + second.reads == 1
 
 
+def test_those_read_last_wait_for_all_others(engine: Engine, make: Make) -> None:
+    last = [make() for _ in range(2 * READS_PER_LOOK)]
+    first = [make() for _ in range(READS_PER_LOOK)]
+    for caller in (*last, *first):
+        caller.theirs.send(b"x")
+    for caller in last:
+        engine.read_last(caller, last=True)
+    engine.step()
+    assert [caller.reads for caller in first] == [1] * len(first)
+    assert sum(caller.reads for caller in last) <= LAST_READS
+    turn(engine, lambda: min(caller.reads for caller in last))
+
+
+def test_those_read_last_are_read_while_the_others_never_fall_silent(
+    engine: Engine, make: Make
+) -> None:
+    last, first = [make() for _ in range(3)], [make(Floods) for _ in range(READS_PER_LOOK)]
+    for caller in (*last, *first):
+        caller.theirs.send(b"x" * 1_000)
+    for caller in last:
+        engine.read_last(caller, last=True)
+    turn(engine, lambda: min(caller.reads for caller in last))
+    assert max(len(caller.received) for caller in first) < 1_000
+
+
+def test_who_is_read_last_no_more_is_read_with_the_others(engine: Engine, make: Make) -> None:
+    caller = make()
+    for last in (True, True, False, False):
+        engine.read_last(caller, last=last)
+    last = [make() for _ in range(2 * READS_PER_LOOK)]
+    for other in last:
+        engine.read_last(other, last=True)
+        other.theirs.send(b"x")
+    caller.theirs.send(b"x")
+    engine.step()
+    assert caller.reads == 1
+
+
+def test_a_backlog_is_flushed_of_one_that_is_read_last_meanwhile(
+    engine: Engine, make: Make
+) -> None:
+    for before, after in ((False, True), (True, False)):
+        caller = make()
+        engine.read_last(caller, last=before)
+        caller.backlog = True
+        engine.watch_backlog(caller)
+        engine.read_last(caller, last=after)
+        turn(engine, lambda caller=caller: caller.writes)  # type: ignore[misc]
+        engine.step()
+        assert caller.writes == 1
+
+
+def test_one_removed_is_not_read_last(engine: Engine, make: Make) -> None:
+    caller = make()
+    engine.read_last(caller, last=True)
+    engine.remove(caller)
+    engine.read_last(caller, last=False)
+    caller.theirs.send(b"x")
+    engine.step()
+    assert caller.reads == 0
+
+
 def test_removing_twice_is_harmless(engine: Engine, make: Make) -> None:
     caller = make()
     engine.remove(caller)
@@ -289,7 +351,7 @@ def test_removing_twice_is_harmless(engine: Engine, make: Make) -> None:
 
 def test_closing_gives_all_descriptors_back() -> None:
     before = set(Path("/proc/self/fd").iterdir())
-    engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
+    engine = Engine(select.epoll, Stalls(time.thread_time_ns, time.process_time_ns))
     engine.close()
     assert set(Path("/proc/self/fd").iterdir()) == before
 
@@ -297,8 +359,8 @@ def test_closing_gives_all_descriptors_back() -> None:
 class Watched:
     """An epoll that remembers which sockets it was told to watch for room."""
 
-    def __init__(self) -> None:
-        self.for_room: set[int] = set()
+    def __init__(self, for_room: set[int]) -> None:
+        self.for_room = for_room
         self._epoll = select.epoll()
         self.poll = self._epoll.poll
         self.fileno = self._epoll.fileno
@@ -376,8 +438,8 @@ def in_a_thread(work: Callable[[], None], sock: socket.socket) -> Iterator[None]
 
 def test_twenty_lines_keep_their_schedule_beside_three_that_misbehave() -> None:
     """One takes nothing, one sends 20 MB as fast as it can, one sends a byte now and then."""
-    poller = Watched()
-    engine = Engine(poller, Stalls(time.thread_time_ns, time.process_time_ns))
+    for_room: set[int] = set()
+    engine = Engine(lambda: Watched(for_room), Stalls(time.thread_time_ns, time.process_time_ns))
     huge = frame(b'{"type":"response.output_audio.delta","delta":"%s"}' % (b"ABCD" * 5_000_000))
     small = frame(b'{"type":"response.created"}')
     with ExitStack() as stack:
@@ -406,7 +468,7 @@ def test_twenty_lines_keep_their_schedule_beside_three_that_misbehave() -> None:
         lines = [talker.line for talker in (*paced, stuck, floods, trickles)]
 
         def heard_enough() -> bool:
-            assert poller.for_room == {line.fileno() for line in lines if line.congested}
+            assert for_room == {line.fileno() for line in lines if line.congested}
             return (
                 min(talker.sent() for talker in (*paced, floods, trickles)) >= 25
                 and len(floods.messages) >= 2
@@ -418,7 +480,7 @@ def test_twenty_lines_keep_their_schedule_beside_three_that_misbehave() -> None:
             in_a_thread(trickle, trickles.peer.sock),
         ):
             turn(engine, heard_enough, 10)
-            assert poller.for_room == {stuck.line.fileno()}
+            assert for_room == {stuck.line.fileno()}
             lateness_ms = [late for talker in paced for late in talker.check()]
         assert min(lateness_ms) >= 0
         assert np.median(lateness_ms) < HELD_BACK_MS
@@ -430,28 +492,28 @@ def test_twenty_lines_keep_their_schedule_beside_three_that_misbehave() -> None:
 
 
 def test_room_is_watched_for_no_more_once_a_stuck_peer_has_read() -> None:
-    poller = Watched()
-    engine = Engine(poller, Stalls(time.thread_time_ns, time.process_time_ns))
+    for_room: set[int] = set()
+    engine = Engine(lambda: Watched(for_room), Stalls(time.thread_time_ns, time.process_time_ns))
     with ExitStack() as stack:
         stack.callback(engine.close)
         opened = stack.enter_context(connected(receive_buffer=4_096, send_buffer=4_096))
         stuck = Talker(engine, opened, 0, 2_000)
         stack.callback(stuck.line.leave)
         turn(engine, lambda: stuck.line.congested)
-        assert poller.for_room == {stuck.line.fileno()}
+        assert for_room == {stuck.line.fileno()}
         stuck.peer.sock.settimeout(0)
 
         def read() -> bool:
             with suppress(BlockingIOError):
                 stuck.peer.sock.recv(65_536)
-            assert poller.for_room == ({stuck.line.fileno()} if stuck.line.congested else set())
+            assert for_room == ({stuck.line.fileno()} if stuck.line.congested else set())
             return not stuck.line.congested
 
         turn(engine, read)
-        assert poller.for_room == set()
+        assert for_room == set()
         turn(engine, lambda: stuck.line.congested)
         stuck.line.leave()
-        assert poller.for_room == set()
+        assert for_room == set()
 
 
 def test_a_stream_that_raises_among_many_due_at_once_is_the_only_one_ended(

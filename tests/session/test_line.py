@@ -34,7 +34,7 @@ CHUNK = 20 * MS
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    engine = Engine(select.epoll(), Stalls(time.thread_time_ns, time.process_time_ns))
+    engine = Engine(select.epoll, Stalls(time.thread_time_ns, time.process_time_ns))
     yield engine
     engine.close()
 

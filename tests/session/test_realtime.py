@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from bench.audio.catalogue import Catalogue
-from bench.dialects.base import Proxy
+from bench.dialects.base import Kind, Proxy
 from bench.problem import Problem
 from bench.session import call as call_module
+from bench.session.line import Line
 from bench.session.refusal import ConnectError
 from bench.session.turn_state import TurnEnd
 
@@ -246,6 +247,33 @@ def test_the_answer_is_heard_to_its_end(stage: Stage) -> None:
     delta, end = caller.row("output_audio_delta"), caller.row("turn_ended")
     assert delta.audio_ms == 200
     assert 0 <= end.at_ns - (delta.at_ns + 200 * MS) < 100 * MS
+
+
+def test_what_comes_of_a_reply_after_its_first_sound_is_read_last(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is nothing before, not even silence: stamps of what decides a figure come first."""
+    told: list[tuple[bool, int]] = []
+
+    def read_last(_: Line, *, last: bool) -> None:
+        told.append((last, stage.recorder.events.count(Kind.OUTPUT_AUDIO_DELTA)))
+
+    def script(call: Call) -> None:
+        call.set_up()
+        call.hear(15)
+        call.send("response.created", response={"id": "r1", "status": "in_progress"})
+        for delta in ("AAAA" * 640, "AAAA" * 640, "AEAA" * 640, "AEAA" * 640):
+            call.send("response.output_audio.delta", response_id="r1", delta=delta)
+        call.send("response.done", response={"id": "r1", "status": "completed"})
+        call.listen_to_the_end()
+
+    monkeypatch.setattr(Line, "read_last", read_last)
+    with server(script) as (port, _):
+        session = stage.caller(port).session
+        session.open()
+        session.say("hello").wait()
+        session.close()
+    assert told == [(True, 3), (False, 4)]
 
 
 def test_a_cut_off_in_the_pause_waits_for_the_second_reply(stage: Stage) -> None:

@@ -114,9 +114,11 @@ class Watch:
 def _sample_family(process: psutil.Process) -> Sample:
     family = [process, *process.children()]
     times = [member.cpu_times() for member in family]
+    rss_bytes = [member.memory_info().rss for member in family]
     return Sample(
         monotonic_ns(),
         sum(time.user + time.system for time in times),
-        sum(member.memory_info().rss for member in family),
+        sum(rss_bytes),
         sum(member.num_fds() for member in family),
+        rss_bytes[0],
     )

@@ -105,12 +105,14 @@ def _count(span_ns: int, chunk_ns: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A process at an instant: CPU seconds used so far, resident bytes, open files."""
+    """A process and its children: CPU seconds used so far, resident bytes, open files."""
 
     at_ns: int
     cpu_s: float
     rss_bytes: int
     files: int = 0
+    own_rss_bytes: int = 0
+    """Of the process alone: what makes parts beside it has libraries to load at any load."""
 
 
 def cpu_between(samples: list[Sample], window: Window) -> float:
@@ -128,9 +130,9 @@ def others_share(cores: list[Sample], ours: Sequence[list[Sample]], window: Wind
 
 
 def growth_bytes(samples: list[Sample], before_ns: int, at_ns: int) -> int:
-    """How much a process grew between two instants, by the last sample before each."""
-    before = [sample.rss_bytes for sample in samples if sample.at_ns <= before_ns]
-    until = [sample.rss_bytes for sample in samples if sample.at_ns <= at_ns]
+    """How much a process alone grew between two instants, by the last sample before each."""
+    before = [sample.own_rss_bytes for sample in samples if sample.at_ns <= before_ns]
+    until = [sample.own_rss_bytes for sample in samples if sample.at_ns <= at_ns]
     return until[-1] - (before or until)[-1]
 
 

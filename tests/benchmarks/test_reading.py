@@ -90,8 +90,8 @@ def test_others_have_what_is_left_of_the_cores() -> None:
     assert others_share(samples([0.0, 0.5, 1.1]), ours, window) == 0.0
 
 
-def test_growth_is_from_the_last_sample_before() -> None:
-    used = samples([0.0] * 4, [100, 150, 400, 900])
+def test_growth_is_from_the_last_sample_before_and_of_the_process_alone() -> None:
+    used = [Sample(s * 1000 * MS, 0.0, 0, 0, own) for s, own in enumerate([100, 150, 400, 900])]
     assert growth_bytes(used, 1500 * MS, 2500 * MS) == 250
     assert growth_bytes(used[2:], 0, 3000 * MS) == 0
 

@@ -137,7 +137,7 @@ INSTRUMENT: tuple[Metric, ...] = (
         "run",
         "Client lag",
         "From an event's arrival in the kernel to when our code saw it: the instrument's own "
-        "doing, and in no latency.",
+        "doing, and in no latency unless the next event of its session came meanwhile.",
         "receive stamps of the kernel; the clock when the event was read",
         lambda record: record.client_lag_ms,
     ),

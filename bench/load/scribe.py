@@ -18,13 +18,13 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 PATIENCE_S = 4.0
-"""For an answer: two parts' time. On a machine that is wholly busy the process gets none."""
+"""For the next piece of an answer: two parts' time. Where all is busy, none may ever come."""
 
-_COUNT = struct.Struct("=I")
-_SIZE = struct.Struct("=Q")
+_COUNT = struct.Struct("=Q")
+_Piece: TypeAlias = bytes | memoryview
 
 _log = logging.getLogger(__name__)
 
@@ -74,13 +74,13 @@ class Scribe:
         if not self._gone:
             try:
                 self._line.settimeout(patience_s)
-                _write(self._line, (function, arguments))
-                answer = _read(self._line)
+                _send(self._line, _pieces_of((function, arguments)))
+                answer = _receive(self._line)
             except OSError:
                 answer = None
-            if answer:
-                done: T = answer[0]
-                return done
+            done: tuple[T, ...] = () if answer is None else _values_of(answer)
+            if done:
+                return done[0]
             if answer is None and not self._gone:
                 self._gone = True
                 self._process.kill()
@@ -95,31 +95,43 @@ class Scribe:
         self._line.close()
 
 
-def _write(line: _socket.socket, values: tuple[Any, ...]) -> None:
-    """Send values; large arrays among them go as they lie, the interpreter's lock given up."""
+def _pieces_of(values: tuple[Any, ...]) -> list[_Piece]:
+    """What is sent of values: a pickle, and large arrays among them as they lie."""
     arrays: list[pickle.PickleBuffer] = []
     body = pickle.dumps(values, 5, buffer_callback=arrays.append)
-    pieces: list[bytes | memoryview] = [body, *(piece.raw() for piece in arrays)]
-    line.sendall(_COUNT.pack(len(pieces)))
+    return [body, *(piece.raw() for piece in arrays)]
+
+
+def _values_of(pieces: list[bytearray]) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = pickle.loads(pieces[0], buffers=pieces[1:])  # noqa: S301 - ours
+    return values
+
+
+def _send(line: _socket.socket, pieces: list[_Piece]) -> None:
+    """Send pieces; the interpreter's lock is given up while the kernel takes each."""
+    line.sendall(_COUNT.pack(len(pieces)) + _sizes(len(pieces)).pack(*map(len, pieces)))
     for piece in pieces:
-        line.sendall(_SIZE.pack(len(piece)))
         line.sendall(piece)
 
 
-def _read(line: _socket.socket) -> tuple[Any, ...] | None:
-    """The next values that were sent; None when nothing more will come."""
+def _receive(line: _socket.socket) -> list[bytearray] | None:
+    """The next pieces that were sent; None when nothing more will come."""
     head = _read_exactly(line, _COUNT.size)
     if head is None:
         return None
+    sizes = _sizes(*_COUNT.unpack(head))
+    told = _read_exactly(line, sizes.size)
     pieces = []
-    for _ in range(*_COUNT.unpack(head)):
-        size = _read_exactly(line, _SIZE.size)
-        piece = None if size is None else _read_exactly(line, *_SIZE.unpack(size))
+    for size in () if told is None else sizes.unpack(told):
+        piece = _read_exactly(line, size)
         if piece is None:
             return None
         pieces.append(piece)
-    values: tuple[Any, ...] = pickle.loads(pieces[0], buffers=pieces[1:])  # noqa: S301 - ours
-    return values
+    return pieces or None
+
+
+def _sizes(count: int) -> struct.Struct:
+    return struct.Struct(f"={count}Q")
 
 
 def _read_exactly(line: _socket.socket, size: int) -> bytearray | None:
@@ -140,14 +152,14 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for the work knows when it ends
     line = socket.socket(fileno=os.dup(0))
     began = False
-    while (task := _read(line)) is not None:
+    while (task := _receive(line)) is not None:
         try:
-            function, arguments = task
-            answer: tuple[Any, ...] = (function(*arguments),)
+            function, arguments = _values_of(task)
+            answer = _pieces_of((function(*arguments),))
         except Exception:  # noqa: BLE001 - it is tried again where it was asked for
             _log.exception("a part could not be made here")
-            answer = ()
-        _write(line, answer)
+            answer = _pieces_of(())
+        _send(line, answer)
         if not began:  # what is slow is loaded; from now on frames come first, on whatever core
             began = True
             with contextlib.suppress(OSError, AttributeError):

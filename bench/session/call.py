@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.audio.codec import CODECS
 from bench.audio.microphone import Microphone
-from bench.dialects.base import Endpoint, Kind, SessionSettings
+from bench.dialects.base import Endpoint, Kind, ServerEvent, SessionSettings
 from bench.runs.recorder import SessionRecord
 from bench.session.call_plan import CallPlan
 from bench.session.conversation import Conversation, Setup
@@ -210,7 +210,6 @@ class Call:
             time.monotonic_ns(), speech_end_ns, watchdog_s, **options
         )
         self._turn_noted = False
-        self._stream(False)
         self.record.begin_turn_rows()
         if self.tape is not None:
             self.tape.begin_turn(state)
@@ -262,9 +261,7 @@ class Call:
         if event.kind is Kind.RESPONSE_DONE:
             self._stream(False)
         elif audio_ms is not None and not self._streaming and not self._turn_noted:
-            turn = self.conversation.turn
-            sounds = turn is not None and turn.player.began_ns is not None
-            self._stream(sounds and self._reception.has_heard(event.response_id))
+            self._stream(self._tells_no_more(event))
         if self.tape is not None:
             silenced_ns = self.conversation.silenced_ns
             self.tape.take(event, message.at_ns, message.elided_bytes, silenced_ns)
@@ -274,8 +271,19 @@ class Call:
             self.follow_up()
             self.changed.set()
 
+    def _tells_no_more(self, delta: ServerEvent) -> bool:
+        """Whether what follows on audio is, all but surely, only more of the same."""
+        turn = self.conversation.turn
+        transcribes = self.plan.settings.transcription is not None
+        return (
+            turn is not None
+            and delta.response_id not in turn.foreign
+            and self._reception.has_heard(delta.response_id)
+            and (bool(turn.transcripts) or not transcribes)
+        )
+
     def _stream(self, streaming: bool) -> None:
-        """Say whether a reply goes on whose beginning was stamped: the rest may be read last."""
+        """Say whether a reply goes on that tells no more: the rest of it may be read last."""
         if streaming is not self._streaming and self._line is not None:
             self._streaming = streaming
             self._line.read_last(last=streaming)

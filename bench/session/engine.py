@@ -1,7 +1,7 @@
 """Moves the bytes of every session of a process: what is due first, then what has arrived.
 
-One nested epoll holds all sockets and a deadline timer; an outer event loop waits on that one
-descriptor and calls `step`. Reading is bounded between looks at the schedule, because without
+One nested epoll stands for all sockets and a deadline timer; an outer event loop waits on that
+one descriptor and calls `step`. Reading is bounded between looks at the schedule, because without
 a bound a burst of replies would hold back the microphones.
 
 Sessions in the middle of a reply are read after all others. The kernel stamps the latest of what
@@ -25,7 +25,7 @@ WRITABLE = 0x004  # EPOLLOUT
 SENDS_PER_LOOK = 64
 READS_PER_LOOK = 8
 LAST_READS = 2
-"""Of READS_PER_LOOK, those left to sessions that are read last, however many others wait."""
+"""Of sessions that are read last, however many others wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,12 +68,12 @@ class Engine:
     """
 
     def __init__(self, make_poller: Callable[[], Poller], stalls: Stalls) -> None:
-        self._first = make_poller()  # sessions that are read first
-        self._poller = make_poller()  # all else: those read last, the timer, and the first
-        self._poller.register(self._first.fileno(), READABLE)
         self._stalls = stalls
         self._timer = DeadlineTimer()
-        self._poller.register(self._timer.fileno(), READABLE)
+        self._first, self._last = make_poller(), make_poller()  # sessions, by when they are read
+        self._outer = make_poller()
+        for inner in (self._timer, self._first, self._last):
+            self._outer.register(inner.fileno(), READABLE)
         self._pacer = Pacer(self._end)
         self._connections: dict[int, Connection] = {}
         self._write_watched: set[int] = set()
@@ -81,7 +81,7 @@ class Engine:
 
     def fileno(self) -> int:
         """The one descriptor to wait on; `step` when it is readable."""
-        return self._poller.fileno()
+        return self._outer.fileno()
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -116,13 +116,13 @@ class Engine:
         fd = connection.fileno()
         if fd not in self._connections or last == (fd in self._read_last):
             return
+        watched = WRITABLE if fd in self._write_watched else 0
+        (self._last if last else self._first).register(fd, READABLE | watched)
         self._poller_of(fd).unregister(fd)
         (self._read_last.add if last else self._read_last.remove)(fd)
-        watched = WRITABLE if fd in self._write_watched else 0
-        self._poller_of(fd).register(fd, READABLE | watched)
 
     def _poller_of(self, fd: int) -> Poller:
-        return self._poller if fd in self._read_last else self._first
+        return self._last if fd in self._read_last else self._first
 
     def watch_backlog(self, connection: Connection) -> None:
         """Have `on_writable` called while frames of this connection wait."""
@@ -135,7 +135,7 @@ class Engine:
         """One turn: frames due, then a bounded batch of reads; then arm the timer."""
         self._look(None)
         ready = self._first.poll(0, READS_PER_LOOK)
-        ready += self._poller.poll(0, max(READS_PER_LOOK - len(ready), LAST_READS))
+        ready += self._last.poll(0, max(READS_PER_LOOK - len(ready), LAST_READS))
         for fd, mask in ready:
             connection = self._connections.get(fd)
             if connection is not None:
@@ -180,6 +180,5 @@ class Engine:
 
     def close(self) -> None:
         """Give the descriptors back; sessions must be gone."""
-        self._timer.close()
-        self._poller.close()
-        self._first.close()
+        for each in (self._outer, self._timer, self._first, self._last):
+            each.close()

@@ -21,7 +21,7 @@ class Stream(Protocol):
     """None when it owes nothing any more; the pacer then forgets it."""
 
     def send_due(self, due_ns: int, next_ns: int) -> None:
-        """Send the frame that is due at `due_ns`; from now on `next_due_ns` is `next_ns`.
+        """Send the frame that is due at `due_ns`; from now on `next_due_ns` is `next_ns`, or None.
 
         That is one chunk later. All streams of a slot are given the same two numbers, for a
         number of its own would be one more cold object for each frame.

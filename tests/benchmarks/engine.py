@@ -101,7 +101,7 @@ def _tell_costs(section: Section, best: list[Outcome]) -> None:
         "at that level: CPU per append, replies included", middle("cpu_us_per_append"), " µs", 1
     )
     section.ask_at_most(
-        "at that level: memory per session", middle("rss_per_session_kb"), 60, " kB"
+        "at that level: memory per session, parts apart", middle("rss_per_session_kb"), 60, " kB"
     )
     section.tell("at that level: events received per second", middle("events_per_s"))
     section.tell("at that level: MB received per second", middle("in_mb_per_s"), "", 1)

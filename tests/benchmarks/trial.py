@@ -92,7 +92,8 @@ class Outcome:
     target_share: float
     others_share: float
     """What other processes took of the load's cores, per second."""
-    rss_per_session_kb: float
+    rss_per_session_kb: float | None
+    """Of the Locust process; None where there are several."""
     lag_p99_ms: float | None
     events_per_s: float | None
     in_mb_per_s: float | None
@@ -224,7 +225,9 @@ def read_outcome(trial: Trial, folder: Path, truth: Path, watch: Watch) -> Outco
         cpu_between(watch.client, window) / window.seconds,
         cpu_between(watch.target, window) / window.seconds,
         others_share(watch.cores, ours, window),
-        growth_bytes(watch.client, begin_ns, window.to_ns) / trial.sessions / 1000,
+        growth_bytes(watch.client, begin_ns, window.to_ns) / trial.sessions / 1000
+        if trial.processes == 1
+        else None,
         lag_ms,
         events_per_s,
         in_mb_per_s,

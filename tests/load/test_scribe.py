@@ -32,6 +32,7 @@ def test_work_is_done_in_another_process(scribe: Scribe) -> None:
 def test_much_goes_there_and_back(scribe: Scribe) -> None:
     data = os.urandom(3_000_000)
     assert scribe.apply(bytes.__add__, data, data) == data + data
+    assert scribe.apply(os.getpid) == scribe.pid
 
 
 def test_large_arrays_go_there_and_back_beside_small_ones(scribe: Scribe) -> None:
@@ -39,6 +40,15 @@ def test_large_arrays_go_there_and_back_beside_small_ones(scribe: Scribe) -> Non
     total = scribe.apply(np.add, large, large)
     assert (total == 2 * large).all()
     assert scribe.apply(np.concatenate, (small, small)).size == 0
+    assert scribe.apply(os.getpid) == scribe.pid
+
+
+def test_an_answer_that_cannot_be_sent_is_found_here_and_the_next_is_done_there(
+    scribe: Scribe,
+) -> None:
+    with scribe.apply(open, os.devnull) as opened:
+        assert opened.name == os.devnull
+    assert scribe.apply(os.getpid) == scribe.pid
 
 
 def test_what_fails_there_fails_here_and_the_next_is_done_there(scribe: Scribe) -> None:

@@ -18,15 +18,16 @@ import numpy as np
 import pytest
 
 from bench.audio.catalogue import Catalogue
-from bench.dialects.base import Kind, Proxy
+from bench.dialects.base import Kind, Proxy, Transcription
 from bench.problem import Problem
 from bench.session import call as call_module
+from bench.session.engine import Engine
 from bench.session.line import Line
 from bench.session.refusal import ConnectError
 from bench.session.turn_state import TurnEnd
 
 from .loopback import close_frame, frame, listener, read_head, upgrade_response
-from .scripted import KEY, Call, Caller, Killed, Stage, server
+from .scripted import KEY, SETTINGS, Call, Caller, Killed, Stage, server
 
 MS = 1_000_000
 CHUNK = 20 * MS
@@ -249,31 +250,82 @@ def test_the_answer_is_heard_to_its_end(stage: Stage) -> None:
     assert 0 <= end.at_ns - (delta.at_ns + 200 * MS) < 100 * MS
 
 
-def test_what_comes_of_a_reply_after_its_first_sound_is_read_last(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So is nothing before, not even silence: stamps of what decides a figure come first."""
+SILENT, LOUD = "AAAA" * 640, "AEAA" * 640
+DELTA = "response.output_audio.delta"
+
+
+@pytest.fixture
+def put_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, int]]:
+    """Whenever a session was made to be read last, or no more, how many deltas had come."""
     told: list[tuple[bool, int]] = []
 
-    def read_last(_: Line, *, last: bool) -> None:
+    def read_last(_: Engine, connection: Line, *, last: bool) -> None:
+        assert connection.session_id
         told.append((last, stage.recorder.events.count(Kind.OUTPUT_AUDIO_DELTA)))
 
+    monkeypatch.setattr(Engine, "read_last", read_last)
+    return told
+
+
+def begins_a_reply(call: Call, *deltas: str) -> None:
+    call.set_up()
+    call.hear(15)
+    call.send("response.created", response={"id": "r1", "status": "in_progress"})
+    for delta in deltas:
+        call.send(DELTA, response_id="r1", delta=delta)
+
+
+def test_what_comes_of_a_reply_after_its_first_sound_is_read_last(
+    stage: Stage, put_off: list[tuple[bool, int]]
+) -> None:
+    """So is nothing before, not even silence: stamps of what decides a figure come first."""
+
     def script(call: Call) -> None:
-        call.set_up()
-        call.hear(15)
-        call.send("response.created", response={"id": "r1", "status": "in_progress"})
-        for delta in ("AAAA" * 640, "AAAA" * 640, "AEAA" * 640, "AEAA" * 640):
-            call.send("response.output_audio.delta", response_id="r1", delta=delta)
+        begins_a_reply(call, SILENT, SILENT, LOUD, LOUD)
         call.send("response.done", response={"id": "r1", "status": "completed"})
         call.listen_to_the_end()
 
-    monkeypatch.setattr(Line, "read_last", read_last)
     with server(script) as (port, _):
         session = stage.caller(port).session
         session.open()
         session.say("hello").wait()
         session.close()
-    assert told == [(True, 3), (False, 4)]
+    assert put_off == [(True, 3), (False, 4)]
+
+
+def test_a_session_is_read_with_the_others_again_when_its_turn_has_ended(
+    stage: Stage, put_off: list[tuple[bool, int]]
+) -> None:
+    def script(call: Call) -> None:
+        begins_a_reply(call, LOUD, LOUD)  # and never ends it
+        call.listen_to_the_end()
+
+    with server(script) as (port, _):
+        session = stage.caller(port, watchdog_s=0.3).session
+        session.open()
+        assert session.say("hello").wait().ended is TurnEnd.WATCHDOG
+        session.close()
+    assert put_off == [(True, 1), (False, 2)]
+
+
+def test_a_reply_is_read_with_the_others_until_the_transcript_has_come(
+    stage: Stage, put_off: list[tuple[bool, int]]
+) -> None:
+    def script(call: Call) -> None:
+        begins_a_reply(call, LOUD, LOUD)
+        done = "conversation.item.input_audio_transcription.completed"
+        call.send(done, item_id="item_1", content_index=0, transcript="hello")
+        call.send(DELTA, response_id="r1", delta=LOUD)
+        call.send("response.done", response={"id": "r1", "status": "completed"})
+        call.listen_to_the_end()
+
+    settings = replace(SETTINGS, transcription=Transcription("whisper-1"))
+    with server(script) as (port, _):
+        session = stage.caller(port, settings=settings).session
+        session.open()
+        session.say("hello").wait()
+        session.close()
+    assert put_off == [(True, 3), (False, 3)]
 
 
 def test_a_cut_off_in_the_pause_waits_for_the_second_reply(stage: Stage) -> None:

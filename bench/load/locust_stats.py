@@ -24,6 +24,19 @@ def tend(environment: Any) -> None:
     while True:
         gevent.sleep(INTERVAL_S)
         trim(environment.stats, time.time())
+        if not environment.parsed_options.stats_history_enabled:
+            forget_recent(environment.stats)
+
+
+def forget_recent(stats: Any) -> None:
+    """Keep no copy a second of each name's response times, for twenty seconds; only of all names.
+
+    They grow with each millisecond that occurs for the first time, by megabytes and for long.
+    Nothing but --csv-full-history tells recent percentiles by name.
+    """
+    for entry in stats.entries.values():
+        entry.use_response_times_cache = False
+        entry.response_times_cache = None
 
 
 def trim(stats: Any, now_s: float) -> None:

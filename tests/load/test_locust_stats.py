@@ -12,7 +12,7 @@ import pytest
 _SCRIPT = r"""
 import json, time
 from locust.stats import RequestStats
-from bench.load.locust_stats import HISTORY_KEPT, trim
+from bench.load.locust_stats import HISTORY_KEPT, forget_recent, trim
 
 now_s = 1_700_000_000.0
 time.time = lambda: now_s
@@ -52,6 +52,13 @@ told["history"] = len(stats.history)
 stats.history.append("last")
 trim(stats, now_s)
 told |= {"thinned": len(stats.history), "last": stats.history[-1]}
+forget_recent(stats)
+for second in range(30):
+    now_s += 1
+    stats.log_request("ttfa", "question", 100 + second % 7, 0)
+told["recent_of_all"] = stats.total.get_current_response_time_percentile(0.5)
+told["copies"] = [len(e.response_times_cache or ()) for e in (stats.total, entry)]
+told["percentile"] = entry.get_response_time_percentile(0.5)
 print(json.dumps(told))
 """
 
@@ -77,6 +84,11 @@ def test_counts_of_past_seconds_are_forgotten(told: dict[str, Any]) -> None:
 def test_what_is_shown_stays(told: dict[str, Any]) -> None:
     assert told["before"][4] > 0
     assert told["after"] == told["before"]
+
+
+def test_recent_times_are_kept_of_all_names_together(told: dict[str, Any]) -> None:
+    assert told["copies"] == [20, 0]
+    assert told["recent_of_all"] == told["percentile"] == 100
 
 
 def test_counting_goes_on(told: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from bench.session.refusal import ConnectError
 from bench.session.turn_state import TurnEnd
 
 from .loopback import close_frame, frame, listener, read_head, upgrade_response
-from .scripted import KEY, SETTINGS, Call, Caller, Killed, Stage, server
+from .scripted import KEY, SETTINGS, Call, Caller, Killed, Script, Stage, server
 
 MS = 1_000_000
 CHUNK = 20 * MS
@@ -275,6 +276,16 @@ def begins_a_reply(call: Call, *deltas: str) -> None:
         call.send(DELTA, response_id="r1", delta=delta)
 
 
+def say_hello(stage: Stage, script: Script, **options: Any) -> TurnEnd | None:
+    """Call a server that follows `script` and say one thing: how that turn ended."""
+    with server(script) as (port, _):
+        session = stage.caller(port, **options).session
+        session.open()
+        turn = session.say("hello").wait()
+        session.close()
+    return turn.ended
+
+
 def test_what_comes_of_a_reply_after_its_first_sound_is_read_last(
     stage: Stage, put_off: list[tuple[bool, int]]
 ) -> None:
@@ -285,11 +296,7 @@ def test_what_comes_of_a_reply_after_its_first_sound_is_read_last(
         call.send("response.done", response={"id": "r1", "status": "completed"})
         call.listen_to_the_end()
 
-    with server(script) as (port, _):
-        session = stage.caller(port).session
-        session.open()
-        session.say("hello").wait()
-        session.close()
+    say_hello(stage, script)
     assert put_off == [(True, 3), (False, 4)]
 
 
@@ -300,11 +307,7 @@ def test_a_session_is_read_with_the_others_again_when_its_turn_has_ended(
         begins_a_reply(call, LOUD, LOUD)  # and never ends it
         call.listen_to_the_end()
 
-    with server(script) as (port, _):
-        session = stage.caller(port, watchdog_s=0.3).session
-        session.open()
-        assert session.say("hello").wait().ended is TurnEnd.WATCHDOG
-        session.close()
+    assert say_hello(stage, script, watchdog_s=0.3) is TurnEnd.WATCHDOG
     assert put_off == [(True, 1), (False, 2)]
 
 
@@ -320,11 +323,7 @@ def test_a_reply_is_read_with_the_others_until_the_transcript_has_come(
         call.listen_to_the_end()
 
     settings = replace(SETTINGS, transcription=Transcription("whisper-1"))
-    with server(script) as (port, _):
-        session = stage.caller(port, settings=settings).session
-        session.open()
-        session.say("hello").wait()
-        session.close()
+    say_hello(stage, script, settings=settings)
     assert put_off == [(True, 3), (False, 3)]
 
 
